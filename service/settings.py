@@ -1,0 +1,39 @@
+"""Every setting of the service. Each is an environment variable `RESIDUAL_…` as well."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Read from the environment; the command line's options win over it."""
+
+    model_config = SettingsConfigDict(env_prefix="RESIDUAL_", extra="ignore", frozen=True)
+
+    host: str = "127.0.0.1"
+    """Address that the API listens on."""
+    port: int = Field(default=8080, ge=0, le=65_535)
+    """Port that the API listens on; 0 takes a free one."""
+    data_dir: Path = Path("~/.residual")
+    """Directory of the database, the local object store, the key and logs."""
+    api_key: SecretStr | None = None
+    """The administrator's key. Default: made at first start and kept in the data directory."""
+    database_url: str | None = None
+    """SQLAlchemy URL, for example postgresql+psycopg://user@host/db. Default: SQLite in the data directory."""
+    storage_url: str | None = None
+    """file:///directory or s3://bucket/prefix. Default: a directory in the data directory."""
+    ray_address: str | None = None
+    """Ray's dashboard, for example http://head:8265. Default: a Ray of its own is started."""
+    ray_token: SecretStr | None = None
+    """Token of the Ray cluster at `ray_address`."""
+    serve_address: str | None = None
+    """Ray Serve's HTTP proxy, for example http://head:8000. Needed with `ray_address`."""
+    reconcile_interval_s: float = Field(default=0.5, gt=0, le=60)
+    """Seconds between two looks of the reconciler."""
+    replica_cpus: float = Field(default=0, ge=0, le=64)
+    """CPUs that a serving replica reserves. On a laptop it shares those of training."""
+    max_body_bytes: int = Field(default=1 << 20, ge=1024)
+    """Bytes of a JSON request's body at most."""
+    max_image_bytes: int = Field(default=20 << 20, ge=1024)
+    """Bytes of a request to /predict at most."""

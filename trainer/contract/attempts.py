@@ -1,0 +1,126 @@
+"""What the service and an attempt tell each other, as small objects in the store.
+
+order.json (service → attempt), started.json and outcome.json (attempt → service). The outcome is
+created once: an attempt that the service gave up finds it taken and cannot commit any more.
+"""
+
+from datetime import datetime
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from trainer.contract import layout
+from trainer.contract.names import Name
+from trainer.contract.objects.store import AlreadyExists, NoSuchObject, ObjectStore
+from trainer.contract.reasons import Reason
+from trainer.contract.spec import ResolvedSpec
+
+Split = Literal["train", "val"]
+
+
+class MetricPoint(BaseModel, frozen=True):
+    """One measurement. `train` points are a step's own batch; `val` points all validation images."""
+
+    step: int
+    """Optimizer steps done, from 1."""
+    epoch: int
+    """Pass over the training images this step belongs to, from 1."""
+    split: Split
+    loss: float
+    """Mean cross-entropy in nats."""
+    top1_error: float
+    """Percent."""
+    top5_error: float
+    """Percent."""
+    lr: float | None = None
+    images_per_second: float | None = None
+    """Over all workers; of the training loop for `train`, of the evaluation for `val`."""
+    images: int
+    """Images this point counts, each once."""
+    time: datetime
+
+
+class LogLine(BaseModel, frozen=True):
+    """One line of an attempt's log."""
+
+    time: datetime
+    level: Literal["debug", "info", "warning", "error"]
+    rank: str
+    """A worker's number, or 'driver'."""
+    message: str
+
+
+class Order(BaseModel, frozen=True):
+    """What an attempt is to do."""
+
+    job_id: Name
+    attempt: int
+    spec: ResolvedSpec
+    resume_attempts: tuple[int, ...]
+    """Earlier attempts, oldest first; the newest good checkpoint among theirs is where to go on."""
+
+
+class Started(BaseModel, frozen=True):
+    """What an attempt found and chose when it began."""
+
+    job_id: Name
+    attempt: int
+    resumed_step: int
+    """Step of the checkpoint it went on from; 0 is a fresh start. Later points of earlier attempts
+    do not count."""
+    resumed_attempt: int | None
+    device: str
+    precision: Literal["fp32", "bf16"]
+    channels_last: bool
+    versions: dict[str, str]
+    """Of torch, ray and residual."""
+    skipped: tuple[str, ...] = ()
+    """Checkpoints that were damaged, and why: newer ones than that it went on from."""
+    at: datetime
+
+
+class Best(BaseModel, frozen=True):
+    """The checkpoint with the lowest validation top-1 error."""
+
+    attempt: int
+    step: int
+    metrics: MetricPoint
+
+
+class Outcome(BaseModel, frozen=True):
+    """How an attempt ended."""
+
+    job_id: Name
+    attempt: int
+    status: Literal["succeeded", "failed", "given_up"]
+    """given_up: the service closed the attempt; whatever it still does counts no more."""
+    reason: Reason | None = None
+    final: MetricPoint | None = None
+    best: Best | None = None
+    at: datetime
+
+
+Document = TypeVar("Document", Order, Started, Outcome)
+
+
+def read(store: ObjectStore, key: str, kind: type[Document]) -> Document | None:
+    """The document under `key`, or None while there is none."""
+    try:
+        return kind.model_validate_json(store.get(key))
+    except NoSuchObject:
+        return None
+    except ValidationError as error:
+        raise ValueError(f"{key} is not a {kind.__name__}: {error}") from error
+
+
+def commit_outcome(store: ObjectStore, outcome: Outcome) -> Outcome:
+    """Write `outcome` unless the attempt has one; the outcome that stands, which may be another."""
+    key = layout.outcome(outcome.job_id, outcome.attempt)
+    try:
+        store.create(key, outcome.model_dump_json().encode())
+    except AlreadyExists:
+        standing = read(store, key, Outcome)
+        if standing is None:
+            raise
+        return standing
+    return outcome

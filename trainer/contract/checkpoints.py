@@ -1,0 +1,86 @@
+"""What a checkpoint holds, and how a model version is made of one without loading it.
+
+A checkpoint lies under `layout.checkpoint(job, attempt, step)`; its manifest is committed last.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pydantic import BaseModel, ValidationError
+
+from trainer.contract import layout, manifest
+from trainer.contract.archs import Architecture
+from trainer.contract.attempts import MetricPoint
+from trainer.contract.manifest import Damaged, Manifest
+from trainer.contract.names import Name
+from trainer.contract.objects.store import ObjectStore
+from trainer.contract.transform import Transform
+
+WEIGHTS = "model.safetensors"
+"""Parameters and buffers, named as in the network's state dict."""
+PREPROCESS = "preprocess.safetensors"
+"""`pixel_mean`: float32 (3, input_size, input_size), in 0 … 1."""
+GOLDEN = "golden.safetensors"
+"""`images`: uint8 (n, 3, input_size, input_size) before scaling; `logits`: float32 (n, classes), in fp32."""
+OPTIMIZER = "optimizer.safetensors"
+"""Momentum buffers, named as their parameters."""
+STATE = "state.json"
+"""Best checkpoint so far; the position follows from the step."""
+
+MODEL_FILES = (WEIGHTS, PREPROCESS, GOLDEN)
+"""What a model version keeps of a checkpoint."""
+
+
+class CheckpointMeta(BaseModel, frozen=True):
+    """What a checkpoint is of, and where it came from. A model version keeps it whole."""
+
+    job_id: Name
+    attempt: int
+    step: int
+    epoch: int
+    metrics: MetricPoint | None
+    """On the validation images; None between two evaluations."""
+    architecture: Architecture
+    class_names: tuple[str, ...]
+    transform: Transform
+    dataset: Name
+    dataset_fingerprint: str
+    """SHA-256 over the images and labels of all splits."""
+    seed: int
+    versions: dict[str, str]
+
+
+class Checkpoint(BaseModel, frozen=True):
+    """A committed checkpoint."""
+
+    prefix: str
+    manifest: Manifest
+    meta: CheckpointMeta
+
+
+def read(store: ObjectStore, prefix: str) -> Checkpoint:
+    """The checkpoint (or model version) under `prefix`. Raises NoSuchObject or Damaged."""
+    found = manifest.read(store, prefix)
+    try:
+        meta = CheckpointMeta.model_validate(found.meta)
+    except ValidationError as error:
+        raise Damaged(f"{prefix} is not a checkpoint of this version") from error
+    return Checkpoint(prefix=prefix, manifest=found, meta=meta)
+
+
+def of_attempt(store: ObjectStore, job_id: str, attempt: int) -> Iterator[str]:
+    """Prefixes of an attempt's committed checkpoints, lowest step first."""
+    return manifest.prefixes(store, layout.checkpoints(job_id, attempt) + "/")
+
+
+def copy_as_version(
+    store: ObjectStore, source: Checkpoint, target: str, *, at: datetime
+) -> Manifest:
+    """Make the model version `target` of a checkpoint. Raises Damaged, or AlreadyExists."""
+    kept = tuple(entry for entry in source.manifest.files if entry.name in MODEL_FILES)
+    wanted = source.manifest.model_copy(update={"files": kept})
+    with TemporaryDirectory(prefix="residual-") as folder:
+        files = manifest.fetch(store, source.prefix, wanted, Path(folder))
+        return manifest.commit(store, target, files, source.meta.model_dump(mode="json"), at=at)

@@ -1,0 +1,56 @@
+"""Where everything lies in the object store. No other file spells a key.
+
+jobs/<job>/<attempt>/order.json                 what the attempt is to do (written by the service)
+                     started.json               what it found and chose when it began
+                     metrics/<n>.jsonl          points, in chunks (`journal`)
+                     logs/<rank>/<n>.jsonl      lines, in chunks
+                     checkpoints/<step>/        model, optimizer, state, manifest
+                     outcome.json               how it ended: created once, by whoever is first
+models/<project>/<name>/<version>/              weights, transform, golden batch, manifest
+datasets/<name>/                                arrays, manifest
+"""
+
+
+def attempt(job_id: str, number: int) -> str:
+    return f"jobs/{job_id}/{number}"
+
+
+def order(job_id: str, number: int) -> str:
+    return f"{attempt(job_id, number)}/order.json"
+
+
+def started(job_id: str, number: int) -> str:
+    return f"{attempt(job_id, number)}/started.json"
+
+
+def outcome(job_id: str, number: int) -> str:
+    return f"{attempt(job_id, number)}/outcome.json"
+
+
+def metrics(job_id: str, number: int) -> str:
+    return f"{attempt(job_id, number)}/metrics"
+
+
+def logs(job_id: str, number: int, rank: str) -> str:
+    """`rank` is a worker's number, or 'driver'."""
+    return f"{attempt(job_id, number)}/logs/{rank}"
+
+
+def all_logs(job_id: str, number: int) -> str:
+    return f"{attempt(job_id, number)}/logs"
+
+
+def checkpoints(job_id: str, number: int) -> str:
+    return f"{attempt(job_id, number)}/checkpoints"
+
+
+def checkpoint(job_id: str, number: int, step: int) -> str:
+    return f"{checkpoints(job_id, number)}/{step:010d}"
+
+
+def model_version(project: str, name: str, version: int) -> str:
+    return f"models/{project}/{name}/{version:06d}"
+
+
+def dataset(name: str) -> str:
+    return f"datasets/{name}"

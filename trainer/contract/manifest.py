@@ -1,0 +1,89 @@
+"""A manifest makes a set of objects believable: it is written last, once, and names each by hash.
+
+What has no manifest is not there; what does not match its manifest is damaged.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from trainer.contract.objects.store import NoSuchObject, ObjectStore
+
+MANIFEST = "manifest.json"
+
+
+class Damaged(Exception):
+    """An object is missing, or is not what its manifest says."""
+
+
+class FileEntry(BaseModel, frozen=True):
+    name: str
+    size: int
+    """Bytes."""
+    sha256: str
+
+
+class Manifest(BaseModel, frozen=True):
+    """`files` and what they are: `meta` is a checkpoint's or a model version's own facts."""
+
+    files: tuple[FileEntry, ...]
+    meta: dict[str, Any]
+    created_at: datetime
+
+
+def commit(
+    store: ObjectStore,
+    prefix: str,
+    files: Mapping[str, Path],
+    meta: dict[str, Any],
+    *,
+    at: datetime,
+) -> Manifest:
+    """Upload `files` under `prefix`, then the manifest. Raises AlreadyExists if one is there."""
+    entries = []
+    for name, path in files.items():
+        store.upload(f"{prefix}/{name}", path)
+        entries.append(FileEntry(name=name, size=path.stat().st_size, sha256=_sha256(path)))
+    manifest = Manifest(files=tuple(entries), meta=meta, created_at=at)
+    store.create(f"{prefix}/{MANIFEST}", manifest.model_dump_json().encode())
+    return manifest
+
+
+def read(store: ObjectStore, prefix: str) -> Manifest:
+    """The manifest under `prefix`. Raises NoSuchObject, or Damaged when it is not readable."""
+    data = store.get(f"{prefix}/{MANIFEST}")
+    try:
+        return Manifest.model_validate_json(data)
+    except ValueError as error:
+        raise Damaged(f"{prefix}/{MANIFEST} is not a manifest") from error
+
+
+def fetch(store: ObjectStore, prefix: str, manifest: Manifest, into: Path) -> dict[str, Path]:
+    """Download the files that `manifest` names and verify each. Raises Damaged."""
+    paths = {}
+    for entry in manifest.files:
+        path = into / entry.name
+        try:
+            store.download(f"{prefix}/{entry.name}", path)
+        except NoSuchObject as error:
+            raise Damaged(f"{prefix}/{entry.name} is missing") from error
+        if path.stat().st_size != entry.size or _sha256(path) != entry.sha256:
+            raise Damaged(f"{prefix}/{entry.name} is not what its manifest says")
+        paths[entry.name] = path
+    return paths
+
+
+def prefixes(store: ObjectStore, below: str) -> Iterator[str]:
+    """Every prefix under `below` that has a manifest, in the order of their keys."""
+    for found in store.list(below):
+        if found.key.endswith(f"/{MANIFEST}"):
+            yield found.key.removesuffix(f"/{MANIFEST}")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,43 @@
+"""A validation transform as data: stored with a model, executed alike by training and serving."""
+
+import hashlib
+from typing import Literal
+
+from pydantic import BaseModel
+
+from trainer.contract.datasets import DatasetInfo
+
+
+class Transform(BaseModel, frozen=True, extra="forbid"):
+    """From any image to what the network was validated on. Steps happen in the fields' order."""
+
+    mode: Literal["rgb", "grey"]
+    """The image's colours after decoding; grey is repeated to three channels at the end."""
+    resize: int
+    """Shorter side in pixels, bilinear with antialias; then the centre square is cut out."""
+    pad: int
+    """Zero pixels added on every side."""
+    input_size: int
+    """Side of the result: resize + 2 × pad."""
+    scale: float = 1 / 255
+    """Pixel values are multiplied by this."""
+    subtract: Literal["pixel_mean"] = "pixel_mean"
+    """The tensor `pixel_mean` (3, input_size, input_size) beside the weights, subtracted last."""
+
+    @property
+    def digest(self) -> str:
+        """A short name for exactly this transform."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+
+
+def for_dataset(info: DatasetInfo) -> Transform:
+    """The validation transform of a data set."""
+    pad = (info.input_size - info.stored_size) // 2
+    small = info.stored_size * 2 <= info.input_size
+    return Transform(
+        mode="grey" if info.grey else "rgb",
+        # Images less than half the input's size are enlarged rather than drowned in padding.
+        resize=info.input_size if small else info.stored_size,
+        pad=0 if small else pad,
+        input_size=info.input_size,
+    )
