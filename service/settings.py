@@ -20,7 +20,7 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = None
     """The administrator's key. Default: made at first start and kept in the data directory."""
     database_url: str | None = None
-    """SQLAlchemy URL, for example postgresql+psycopg://user@host/db. Default: SQLite in the data directory."""
+    """SQLAlchemy URL, as postgresql+psycopg://user@host/db. Default: SQLite in the data directory."""
     storage_url: str | None = None
     """file:///directory or s3://bucket/prefix. Default: a directory in the data directory."""
     ray_address: str | None = None
