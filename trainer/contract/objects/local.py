@@ -62,7 +62,8 @@ class LocalStore:
         return _pieces(path)
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        folder = self._path(prefix) if prefix.endswith("/") else self._path(prefix).parent
+        inside, _, _ = prefix.rpartition("/")
+        folder = self._path(inside) if inside else self.root
         found = []
         for directory, _, names in os.walk(folder):
             for name in names:
@@ -90,12 +91,13 @@ class LocalStore:
         try:
             staged.parent.mkdir(parents=True, exist_ok=True)
             target.parent.mkdir(parents=True, exist_ok=True)
-            yield staged, target
-            _sync_directory(target.parent)
+            try:
+                yield staged, target
+                _sync_directory(target.parent)
+            finally:
+                staged.unlink(missing_ok=True)
         except OSError as error:
             raise StoreUnavailable(f"cannot write below {self.root}: {error}") from error
-        finally:
-            staged.unlink(missing_ok=True)
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

@@ -1,0 +1,77 @@
+"""Promises of a manifest: all of its files are there and right, or the reader is told."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from trainer.contract import manifest
+from trainer.contract.manifest import Damaged, Manifest
+from trainer.contract.objects.local import LocalStore
+from trainer.contract.objects.store import AlreadyExists, NoSuchObject
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return LocalStore(tmp_path / "objects")
+
+
+@pytest.fixture
+def committed(store: LocalStore, tmp_path: Path) -> Manifest:
+    (tmp_path / "weights").write_bytes(b"w" * 1000)
+    (tmp_path / "state").write_bytes(b"{}")
+    files = {"weights": tmp_path / "weights", "state": tmp_path / "state"}
+    return manifest.commit(store, "at", files, {"step": 7}, at=NOW)
+
+
+def test_what_was_committed_is_fetched(
+    store: LocalStore, committed: Manifest, tmp_path: Path
+) -> None:
+    found = manifest.read(store, "at")
+    assert found == committed
+    assert found.meta == {"step": 7}
+    (tmp_path / "into").mkdir()
+    paths = manifest.fetch(store, "at", found, tmp_path / "into")
+    assert paths["weights"].read_bytes() == b"w" * 1000
+    assert set(paths) == {"weights", "state"}
+
+
+def test_files_without_a_manifest_are_not_there(store: LocalStore) -> None:
+    store.put("at/weights", b"half of a checkpoint")
+    assert list(manifest.prefixes(store, "")) == []
+    with pytest.raises(NoSuchObject):
+        manifest.read(store, "at")
+
+
+@pytest.mark.usefixtures("committed")
+def test_a_manifest_is_committed_once(store: LocalStore, tmp_path: Path) -> None:
+    with pytest.raises(AlreadyExists):
+        manifest.commit(store, "at", {"weights": tmp_path / "weights"}, {}, at=NOW)
+
+
+@pytest.mark.parametrize("damage", ["flipped", "truncated", "longer", "missing", "swapped"])
+def test_every_damage_is_found(
+    store: LocalStore, committed: Manifest, tmp_path: Path, damage: str
+) -> None:
+    whole = store.get("at/weights")
+    match damage:
+        case "flipped":
+            store.put("at/weights", bytes([whole[0] ^ 1]) + whole[1:])
+        case "truncated":
+            store.put("at/weights", whole[:-1])
+        case "longer":
+            store.put("at/weights", whole + b"w")
+        case "missing":
+            store.delete("at/weights")
+        case "swapped":
+            store.put("at/weights", store.get("at/state"))
+    with pytest.raises(Damaged):
+        manifest.fetch(store, "at", committed, tmp_path)
+
+
+def test_a_manifest_that_cannot_be_read_is_damage(store: LocalStore) -> None:
+    store.put("at/manifest.json", b'{"files": [')
+    with pytest.raises(Damaged):
+        manifest.read(store, "at")
