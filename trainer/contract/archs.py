@@ -46,7 +46,7 @@ CIFAR_NAMED_DEPTHS = (20, 32, 44, 56, 110, 1202)
 MAX_CIFAR_DEPTH = 1202
 
 
-class Architecture(BaseModel, frozen=True, extra="forbid"):
+class Architecture(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """One network, fully determined but for its number of classes and input size."""
 
     family: Family

@@ -18,7 +18,7 @@ from trainer.contract.spec import ResolvedSpec
 Split = Literal["train", "val"]
 
 
-class MetricPoint(BaseModel, frozen=True):
+class MetricPoint(BaseModel, frozen=True, use_attribute_docstrings=True):
     """One measurement. `train` points are a step's own batch; `val` points all validation images."""
 
     step: int
@@ -40,7 +40,7 @@ class MetricPoint(BaseModel, frozen=True):
     time: datetime
 
 
-class LogLine(BaseModel, frozen=True):
+class LogLine(BaseModel, frozen=True, use_attribute_docstrings=True):
     """One line of an attempt's log."""
 
     time: datetime
@@ -50,7 +50,7 @@ class LogLine(BaseModel, frozen=True):
     message: str
 
 
-class Order(BaseModel, frozen=True):
+class Order(BaseModel, frozen=True, use_attribute_docstrings=True):
     """What an attempt is to do."""
 
     job_id: Name
@@ -60,7 +60,7 @@ class Order(BaseModel, frozen=True):
     """Earlier attempts, oldest first; the newest good checkpoint among theirs is where to go on."""
 
 
-class Started(BaseModel, frozen=True):
+class Started(BaseModel, frozen=True, use_attribute_docstrings=True):
     """What an attempt found and chose when it began."""
 
     job_id: Name
@@ -79,7 +79,7 @@ class Started(BaseModel, frozen=True):
     at: datetime
 
 
-class Best(BaseModel, frozen=True):
+class Best(BaseModel, frozen=True, use_attribute_docstrings=True):
     """The checkpoint with the lowest validation top-1 error."""
 
     attempt: int
@@ -87,7 +87,7 @@ class Best(BaseModel, frozen=True):
     metrics: MetricPoint
 
 
-class Outcome(BaseModel, frozen=True):
+class Outcome(BaseModel, frozen=True, use_attribute_docstrings=True):
     """How an attempt ended."""
 
     job_id: Name

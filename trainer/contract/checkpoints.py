@@ -33,7 +33,7 @@ MODEL_FILES = (WEIGHTS, PREPROCESS, GOLDEN)
 """What a model version keeps of a checkpoint."""
 
 
-class CheckpointMeta(BaseModel, frozen=True):
+class CheckpointMeta(BaseModel, frozen=True, use_attribute_docstrings=True):
     """What a checkpoint is of, and where it came from. A model version keeps it whole."""
 
     job_id: Name
@@ -52,7 +52,7 @@ class CheckpointMeta(BaseModel, frozen=True):
     versions: dict[str, str]
 
 
-class Checkpoint(BaseModel, frozen=True):
+class Checkpoint(BaseModel, frozen=True, use_attribute_docstrings=True):
     """A committed checkpoint."""
 
     prefix: str

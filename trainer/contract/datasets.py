@@ -35,7 +35,7 @@ CIFAR10_CLASSES = (
 )
 
 
-class DatasetInfo(BaseModel, frozen=True):
+class DatasetInfo(BaseModel, frozen=True, use_attribute_docstrings=True):
     """A labelled set of small images, split in `train` and `val`."""
 
     name: Name

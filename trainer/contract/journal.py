@@ -31,17 +31,19 @@ class JournalWriter:
     _lines: list[str] = field(default_factory=list)
 
     def append(self, records: Iterable[Record]) -> None:
-        """Write `records`; when this returns a reader can see them."""
-        for record in records:
-            self._lines.append(json.dumps(record, separators=(",", ":")))
-            if len(self._lines) == CHUNK_RECORDS:
-                self._flush()
-                self._number, self._lines = self._number + 1, []
-        if self._lines:
-            self._flush()
+        """Write `records`; when this returns a reader can see them.
 
-    def _flush(self) -> None:
-        body = "\n".join(self._lines) + "\n"
+        After a failure they are kept: the next call writes them too, if only with no new records.
+        """
+        self._lines.extend(json.dumps(record, separators=(",", ":")) for record in records)
+        while len(self._lines) >= CHUNK_RECORDS:
+            self._put(self._lines[:CHUNK_RECORDS])
+            self._number, self._lines = self._number + 1, self._lines[CHUNK_RECORDS:]
+        if self._lines:
+            self._put(self._lines)
+
+    def _put(self, lines: list[str]) -> None:
+        body = "\n".join(lines) + "\n"
         self.store.put(chunk_key(self.prefix, self._number), body.encode())
 
 

@@ -6,7 +6,8 @@ jobs/<job>/<attempt>/order.json                 what the attempt is to do (writt
                      logs/<rank>/<n>.jsonl      lines, in chunks
                      checkpoints/<step>/        model, optimizer, state, manifest
                      outcome.json               how it ended: created once, by whoever is first
-models/<project>/<name>/<version>/              weights, transform, golden batch, manifest
+models/<project>/<name>/<version>/claim         whoever created it may write this version
+                                  …             weights, transform, golden batch, manifest
 datasets/<name>/                                arrays, manifest
 """
 
@@ -50,6 +51,10 @@ def checkpoint(job_id: str, number: int, step: int) -> str:
 
 def model_version(project: str, name: str, version: int) -> str:
     return f"models/{project}/{name}/{version:06d}"
+
+
+def model_claim(project: str, name: str, version: int) -> str:
+    return f"{model_version(project, name, version)}/claim"
 
 
 def dataset(name: str) -> str:

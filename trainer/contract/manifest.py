@@ -20,14 +20,14 @@ class Damaged(Exception):
     """An object is missing, or is not what its manifest says."""
 
 
-class FileEntry(BaseModel, frozen=True):
+class FileEntry(BaseModel, frozen=True, use_attribute_docstrings=True):
     name: str
     size: int
     """Bytes."""
     sha256: str
 
 
-class Manifest(BaseModel, frozen=True):
+class Manifest(BaseModel, frozen=True, use_attribute_docstrings=True):
     """`files` and what they are: `meta` is a checkpoint's or a model version's own facts."""
 
     files: tuple[FileEntry, ...]

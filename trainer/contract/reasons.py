@@ -53,7 +53,7 @@ RETRIED = {
 """Failures that are the platform's: trying again may help. All others end the job."""
 
 
-class Reason(BaseModel, frozen=True):
+class Reason(BaseModel, frozen=True, use_attribute_docstrings=True):
     """What a job waits for, or what ended it."""
 
     code: Code

@@ -8,7 +8,7 @@ Precision = Literal["auto", "fp32", "bf16"]
 """auto: bf16 autocast where the device computes it natively, else fp32."""
 
 
-class RecipeFields(BaseModel, frozen=True, extra="forbid"):
+class RecipeFields(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """What a recipe says. In a request every field is optional and overrides the named recipe."""
 
     name: Literal["default", "paper-cifar"] = "default"
@@ -16,11 +16,13 @@ class RecipeFields(BaseModel, frozen=True, extra="forbid"):
     learning_rate: float | None = Field(default=None, gt=0, le=100)
     """Of SGD, for the whole batch."""
     momentum: float | None = Field(default=None, ge=0, lt=1)
+    """Of SGD."""
     weight_decay: float | None = Field(default=None, ge=0, le=1)
     """On all parameters, as the paper does."""
     milestones: tuple[float, ...] | None = Field(default=None, max_length=16)
     """Fractions of the run, ascending in (0, 1), at which the learning rate is multiplied by gamma."""
     gamma: float | None = Field(default=None, gt=0, le=1)
+    """Factor on the learning rate at each milestone."""
     warmup_epochs: float | None = Field(default=None, ge=0, le=1000)
     """Epochs over which the learning rate rises linearly to its full value."""
     crop_padding: int | None = Field(default=None, ge=0, le=64)
@@ -28,6 +30,7 @@ class RecipeFields(BaseModel, frozen=True, extra="forbid"):
     flip: bool | None = None
     """Mirror half of the training images. By default not where it changes an image's meaning."""
     precision: Precision | None = None
+    """auto: bf16 autocast where the device computes it natively, else fp32."""
     channels_last: bool | None = None
     """Memory format of the network and its input."""
 
@@ -41,7 +44,7 @@ class RecipeFields(BaseModel, frozen=True, extra="forbid"):
         return self
 
 
-class Recipe(BaseModel, frozen=True, extra="forbid"):
+class Recipe(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """A recipe with every field decided; `RecipeFields` documents them."""
 
     name: str
@@ -57,7 +60,7 @@ class Recipe(BaseModel, frozen=True, extra="forbid"):
     channels_last: bool
 
 
-class Length(BaseModel, frozen=True):
+class Length(BaseModel, frozen=True, use_attribute_docstrings=True):
     """How long a recipe trains and with how many images a step, where the job does not say."""
 
     batch_size: int

@@ -11,11 +11,13 @@ from trainer.contract.recipes import Recipe, RecipeFields
 Label = Annotated[str, StringConstraints(max_length=128)]
 
 
-class CheckpointEvery(BaseModel, frozen=True, extra="forbid"):
+class CheckpointEvery(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """Distance between checkpoints: one of the two."""
 
     steps: int | None = Field(default=None, ge=1)
+    """Optimizer steps."""
     epochs: int | None = Field(default=None, ge=1)
+    """Passes over the training images."""
 
     @model_validator(mode="after")
     def _one_of_them(self) -> "CheckpointEvery":
@@ -24,30 +26,34 @@ class CheckpointEvery(BaseModel, frozen=True, extra="forbid"):
         return self
 
 
-class Demand(BaseModel, frozen=True):
+class Demand(BaseModel, frozen=True, use_attribute_docstrings=True):
     """What an attempt takes from the cluster, all at once."""
 
     cpus: float
     gpus: float
 
 
-class TrainSpec(BaseModel, frozen=True, extra="forbid"):
+class TrainSpec(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """The body of `POST /jobs`. A misspelt field is refused, never ignored."""
 
     kind: Literal["train"] = "train"
+    """What the job does."""
     arch: str = Field(max_length=64, examples=["resnet20"])
     """A name of `GET /archs`, or 'resnet' or 'plain' with `depth`."""
     dataset: Name = Field(examples=["fashion-mnist-mini"])
     """A name of `GET /datasets`."""
     depth: int | None = Field(default=None, ge=1, le=10_000)
+    """Weighted layers, where `arch` does not say: 18, 34, 50, 101, 152, or 6n+2 in the CIFAR family."""
     family: Family | None = None
     """Default: imagenet for 18, 34, 50, 101 and 152 layers, else cifar."""
     shortcut: Shortcut | None = None
     """Default: B in the ImageNet family, A in the CIFAR family."""
     stride: Stride = "v1"
+    """Where a bottleneck halves the image: v1 in its first 1×1 as in the paper, v1.5 in its 3×3."""
     epochs: int | None = Field(default=None, ge=1, le=100_000)
+    """Passes over the training images. Default: the recipe's length."""
     iterations: int | None = Field(default=None, ge=1, le=100_000_000)
-    """Optimizer steps, instead of `epochs`. Default: the recipe's length."""
+    """Optimizer steps, instead of `epochs`."""
     recipe: RecipeFields = RecipeFields()
     """A recipe's name, or its fields."""
     batch_size: int | None = Field(default=None, ge=1, le=65_536)
@@ -55,15 +61,21 @@ class TrainSpec(BaseModel, frozen=True, extra="forbid"):
     workers: int | None = Field(default=None, ge=1, le=4096)
     """DDP processes. Default: one a GPU of the cluster, or 2 on CPUs."""
     cpus_per_worker: float | None = Field(default=None, gt=0, le=1024)
+    """CPUs that each worker reserves, and threads it computes with. Default: 1."""
     gpus_per_worker: float | None = Field(default=None, ge=0, le=64)
+    """GPUs that each worker reserves. Default: 1 where the cluster has any, else 0."""
     seed: int = Field(default=0, ge=0, lt=2**31)
+    """Of the initial weights, the order of the images and their augmentation."""
     max_retries: int = Field(default=3, ge=0, le=100)
     """New attempts after a failure that is not the user's."""
     checkpoint_every: CheckpointEvery = CheckpointEvery(epochs=1)
+    """Distance between checkpoints."""
     priority: int = Field(default=0, ge=-1000, le=1000)
     """Higher starts first."""
     name: str | None = Field(default=None, max_length=200)
+    """Free text."""
     labels: dict[Name, Label] = Field(default={}, max_length=64)
+    """Free pairs to find jobs by."""
     register_as: Name | None = None
     """Model name under which the best checkpoint is registered when the job succeeds."""
 
@@ -79,7 +91,7 @@ class TrainSpec(BaseModel, frozen=True, extra="forbid"):
         return self
 
 
-class ResolvedSpec(BaseModel, frozen=True, extra="forbid"):
+class ResolvedSpec(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """A `TrainSpec` with nothing left to decide: what a job shows and what an attempt obeys."""
 
     kind: Literal["train"]

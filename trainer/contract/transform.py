@@ -8,13 +8,13 @@ from pydantic import BaseModel
 from trainer.contract.datasets import DatasetInfo
 
 
-class Transform(BaseModel, frozen=True, extra="forbid"):
+class Transform(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """From any image to what the network was validated on. Steps happen in the fields' order."""
 
     mode: Literal["rgb", "grey"]
     """The image's colours after decoding; grey is repeated to three channels at the end."""
     resize: int
-    """Shorter side in pixels, bilinear with antialias; then the centre square is cut out."""
+    """Side in pixels that the centre square is resized to, bilinear with antialias."""
     pad: int
     """Zero pixels added on every side."""
     input_size: int
