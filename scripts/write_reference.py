@@ -1,0 +1,109 @@
+"""Writes docs/reference.md from the code, so that no setting, field, error or reason is told twice.
+
+Used by `make docs`; a test compares the page with what this prints.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from annotated_types import Ge, Gt, Le, Lt, MaxLen
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from service import errors
+from service.settings import Settings
+from trainer.contract.archs import catalogue
+from trainer.contract.counting import multiply_adds, parameters
+from trainer.contract.datasets import DATASETS
+from trainer.contract.reasons import REMEDIES, RETRIED
+from trainer.contract.recipes import RECIPES, RecipeFields
+from trainer.contract.spec import CheckpointEvery, TrainSpec
+
+PAGE = Path(__file__).parent.parent / "docs" / "reference.md"
+
+SIGNS = {Ge: ("ge", "≥"), Gt: ("gt", ">"), Le: ("le", "≤"), Lt: ("lt", "<")}
+
+
+def bounds(field: FieldInfo) -> str:
+    said = []
+    for constraint in field.metadata:
+        if isinstance(constraint, MaxLen):
+            said.append(f"length ≤ {constraint.max_length}")
+        elif type(constraint) in SIGNS:
+            attribute, sign = SIGNS[type(constraint)]
+            said.append(f"{sign} {getattr(constraint, attribute):,}".replace(",", " "))
+    return ", ".join(said)
+
+
+def default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    if isinstance(field.default, BaseModel):
+        return f"`{field.default.model_dump(exclude_none=True)}`"
+    return "" if field.default is None else f"`{field.default}`"
+
+
+def fields(model: type[BaseModel], *, prefix: str = "") -> Iterator[str]:
+    yield "| field | default | range | meaning |\n|---|---|---|---|"
+    for name, field in model.model_fields.items():
+        shown = f"{prefix}{name.upper() if prefix else name}"
+        yield f"| `{shown}` | {default(field)} | {bounds(field)} | {field.description} |"
+
+
+def failures(root: type[errors.ServiceError]) -> Iterator[type[errors.ServiceError]]:
+    yield root
+    for child in root.__subclasses__():
+        yield from failures(child)
+
+
+def page() -> Iterator[str]:
+    yield "# Reference\n\nWritten by `make docs` from the code; a test keeps it so."
+    yield "\n## Settings\n\nEach is an option of `residual up` or an environment variable.\n"
+    yield from fields(Settings, prefix="RESIDUAL_")
+    yield "\n## A training job: the body of `POST /jobs`\n"
+    yield from fields(TrainSpec)
+    yield "\n### `checkpoint_every`\n\nOne of the two.\n"
+    yield from fields(CheckpointEvery)
+    yield "\n### `recipe`\n\nA name, or an object of these fields.\n"
+    yield from fields(RecipeFields)
+    yield "\n## Recipes\n"
+    yield "| field | " + " | ".join(f"`{name}`" for name in RECIPES) + " |"
+    yield "|---|" + "---|" * len(RECIPES)
+    for field in next(iter(RECIPES.values()))[0].model_dump(exclude={"name"}):
+        row = (str(getattr(recipe, field)) for recipe, _ in RECIPES.values())
+        yield f"| `{field}` | " + " | ".join(row) + " |"
+    lengths = (
+        f"{n.iterations} iterations" if n.iterations else f"{n.epochs} epochs"
+        for _, n in RECIPES.values()
+    )
+    yield "| length | " + " | ".join(lengths) + " |"
+    yield "| `batch_size` | " + " | ".join(str(n.batch_size) for _, n in RECIPES.values()) + " |"
+    yield "\n## Networks\n\nAt the paper's input size, with 1000 classes (ImageNet family) or 10 (CIFAR family).\n"
+    yield "| name | family | shortcut | parameters | multiply-adds |\n|---|---|---|---|---|"
+    for name, arch in catalogue().items():
+        classes = 1000 if arch.input_size == 224 else 10
+        count, work = parameters(arch, classes), multiply_adds(arch, classes, arch.input_size)
+        yield f"| `{name}` | {arch.family} | {arch.shortcut or '–'} | {count:,} | {work:.3g} |"
+    yield "\n## Data sets\n"
+    yield "| name | images (train / val) | classes | source | licence | what |\n|---|---|---|---|---|---|"
+    for info in DATASETS.values():
+        images = f"{info.train_images:,} / {info.val_images:,}"
+        yield (
+            f"| `{info.name}` | {images} | {len(info.classes)} | {info.source} | {info.licence} "
+            f"| {info.description} |"
+        )
+    yield "\n## Errors\n\n`application/problem+json`, as RFC 9457 says.\n"
+    yield "| status | `code` | title |\n|---|---|---|"
+    for failure in failures(errors.ServiceError):
+        yield f"| {failure.status} | `{failure.code}` | {failure.title} |"
+    yield "\n## Reasons\n\nWhy a job waits or ended: `reason.code`.\n"
+    yield "| code | tried again | remedy |\n|---|---|---|"
+    for code, remedy in REMEDIES.items():
+        yield f"| `{code}` | {'yes' if code in RETRIED else ''} | {remedy} |"
+
+
+if __name__ == "__main__":
+    text = "\n".join(page()) + "\n"
+    PAGE.write_text(text, encoding="utf-8")
+    sys.stdout.write(f"wrote {PAGE} ({len(text.splitlines())} lines)\n")

@@ -1,0 +1,116 @@
+"""Promises of the documents: what they say of the code is so."""
+
+import re
+from itertools import chain
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from scripts.write_reference import failures, page
+from service import errors
+from service.settings import Settings
+from trainer.contract.recipes import RecipeFields
+from trainer.contract.spec import CheckpointEvery, TrainSpec
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("service", "trainer", "deploy", "tests", "benchmarks", "scripts")
+
+
+def test_the_reference_is_what_the_code_says() -> None:
+    written = (ROOT / "docs" / "reference.md").read_text()
+    assert written == "\n".join(page()) + "\n", "run `make docs`"
+
+
+@pytest.mark.parametrize("model", [Settings, TrainSpec, RecipeFields, CheckpointEvery])
+def test_every_setting_and_field_is_explained(model: type[BaseModel]) -> None:
+    unexplained = [name for name, field in model.model_fields.items() if not field.description]
+    assert unexplained == []
+
+
+def test_the_error_tree_in_the_docstring_is_the_tree_of_classes() -> None:
+    drawn = re.findall(r"([A-Z]\w+)\s+(\d{3})\s+(\w+)", errors.__doc__ or "")
+    classes = [(c.__name__, str(c.status), c.code) for c in failures(errors.ServiceError)]
+    assert drawn == classes
+
+
+def test_the_readmes_tree_names_every_folder_and_only_what_exists() -> None:
+    tree = re.search(r"```text\n(residual/.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert tree is not None, "the README shows the tree in a ```text block"
+    named = set(_paths(tree[1]))
+    missing = [path for path in named if not (ROOT / path).exists()]
+    assert missing == []
+    folders = {
+        path.parent.relative_to(ROOT).as_posix()
+        for package in PACKAGES[:3]
+        for path in (ROOT / package).rglob("*.py")
+    }
+    assert sorted(folders - named - {"service/db/migrations/versions"}) == []
+
+
+def _paths(tree: str) -> list[str]:
+    """The paths of a drawn tree whose levels are two columns, one name and its comment a line."""
+    paths: list[str] = []
+    parents: list[str] = []
+    for line in tree.splitlines()[1:]:
+        indent = len(line) - len(line.lstrip())
+        parents = parents[: indent // 2 - 1]
+        names = line.split("  #")[0].split()
+        paths.extend("/".join([*parents, name.rstrip("/")]) for name in names)
+        parents = [*parents, line.split()[0].rstrip("/")]
+    return paths
+
+
+def test_each_decision_says_context_choice_and_consequence() -> None:
+    decisions = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    assert decisions
+    for number, decision in enumerate(decisions, start=1):
+        text = decision.read_text()
+        assert decision.name.startswith(f"{number:04d}-")
+        assert text.startswith(f"# {number}. ")
+        for part in ("**Context.**", "**Choice.**", "**Consequence.**"):
+            assert part in text, f"{decision.name} lacks {part}"
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for page_path in chain(ROOT.glob("*.md"), (ROOT / "docs").rglob("*.md")):
+        for target in re.findall(r"\]\((?!http|#|mailto)([^)#]+)", page_path.read_text()):
+            assert (page_path.parent / target).exists(), f"{page_path.name} links to {target}"
+
+
+def test_the_locks_name_no_host_and_pin_every_version() -> None:
+    for lock in ("requirements.lock", "requirements-dev.lock"):
+        for line in (ROOT / lock).read_text().splitlines():
+            assert re.match(r"^[a-z0-9._-]+==[\w.!+]+( ;.*)?$", line), line
+
+
+def test_no_file_is_long() -> None:
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            lines = len(path.read_text().splitlines())
+            assert lines <= 350, f"{path} has {lines} lines: is there a room missing?"
+
+
+def _documents(text: str) -> list[dict[str, object]]:
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+def test_compose_and_kubernetes_set_only_settings_that_exist() -> None:
+    known = {f"RESIDUAL_{name.upper()}" for name in Settings.model_fields}
+    files = [ROOT / "docker-compose.yml", ROOT / "deploy" / "Dockerfile", *(ROOT / "k8s").glob("*")]
+    for path in files:
+        said = set(re.findall(r"^\s*(?:-\s*name:\s*)?(RESIDUAL_\w+)[:=]", path.read_text(), re.M))
+        assert said <= known, path.name
+
+
+def test_every_kubernetes_object_is_in_the_projects_namespace_and_restricted() -> None:
+    objects = [o for p in sorted((ROOT / "k8s").glob("*.yaml")) for o in _documents(p.read_text())]
+    assert {o["kind"] for o in objects} >= {"Namespace", "Service", "StatefulSet", "NetworkPolicy"}
+    text = (ROOT / "k8s" / "residual.yaml").read_text()
+    for promise in ("runAsNonRoot: true", "readOnlyRootFilesystem: true", "drop: [ALL]"):
+        assert promise in text
+    for found in objects:
+        metadata = found["metadata"]
+        assert isinstance(metadata, dict)
+        assert found["kind"] == "Namespace" or metadata["namespace"] == "residual"
