@@ -4,6 +4,7 @@ ServiceError                 500  internal
 ├── Malformed                400  malformed              the request cannot be read
 ├── Unauthorized             401  unauthorized           no valid key
 ├── NotFound                 404  not_found              not there, or not yours
+├── MethodNotAllowed         405  method_not_allowed     the path is there, but not for this method
 ├── Conflict                 409  conflict               not while it is in this state
 │   ├── IllegalTransition    409  illegal_transition     a step the lifecycle does not have
 │   ├── AlreadyTaken         409  already_taken          the name or number is in use
@@ -45,6 +46,10 @@ class Unauthorized(ServiceError):
 
 class NotFound(ServiceError):
     status, code, title = 404, "not_found", "Not found"
+
+
+class MethodNotAllowed(ServiceError):
+    status, code, title = 405, "method_not_allowed", "Method not allowed"
 
 
 class Conflict(ServiceError):

@@ -24,14 +24,15 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class Base(DeclarativeBase):
-    type_annotation_map: ClassVar = {datetime: UtcDateTime, dict[str, Any]: JSON}
+    type_annotation_map: ClassVar = {datetime: UtcDateTime, dict[str, Any]: JSON(none_as_null=True)}
 
 
 class JobRow(Base):
     __tablename__ = "jobs"
     __table_args__ = (
         Index("ix_jobs_project_id", "project", "id"),
-        Index("ix_jobs_state", "state"),
+        Index("ix_jobs_project_state_id", "project", "state", "id"),
+        Index("ix_jobs_line", "state", "priority", "id"),
     )
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     """Ascends with the time of creation."""
@@ -120,6 +121,8 @@ class DeploymentRow(Base):
     """As asked: version or alias, replicas."""
     serving_version: Mapped[int | None]
     """The version that answers /predict now."""
+    actual: Mapped[dict[str, Any] | None]
+    """What Ray Serve was last seen doing: state and running replicas. None before the first look."""
     message: Mapped[str | None]
     """Why the desired version does not serve, when it does not."""
     changed_at: Mapped[datetime]

@@ -12,7 +12,6 @@ class Code(StrEnum):
     WAITING_FOR_CPUS = "waiting_for_cpus"
     WAITING_FOR_GPUS = "waiting_for_gpus"
     WAITING_IN_LINE = "waiting_in_line"
-    RETRYING = "retrying"
     CANCELLED_BY_USER = "cancelled_by_user"
     DIVERGED = "diverged"
     DATASET_UNAVAILABLE = "dataset_unavailable"
@@ -30,7 +29,6 @@ REMEDIES: dict[Code, str] = {
     Code.WAITING_FOR_CPUS: "Wait for running jobs, cancel one, or ask for fewer CPUs.",
     Code.WAITING_FOR_GPUS: "Wait for running jobs, cancel one, or ask for fewer GPUs.",
     Code.WAITING_IN_LINE: "Nothing to do; a higher priority starts earlier.",
-    Code.RETRYING: "Nothing to do; it goes on from its last good checkpoint.",
     Code.CANCELLED_BY_USER: "Nothing to do; submit it again if that was a mistake.",
     Code.DIVERGED: "Lower recipe.learning_rate, or raise recipe.warmup_epochs.",
     Code.DATASET_UNAVAILABLE: "Use a bundled data set, or let a machine with a network fetch it once.",

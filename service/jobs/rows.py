@@ -1,0 +1,120 @@
+"""Jobs as rows of the database, and back. Used by `JobStore`."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import Row
+
+from service.lifecycle import Job, Progress, Result, State
+from trainer.contract.reasons import Reason
+from trainer.contract.spec import ResolvedSpec
+
+AnyRow = Row[*tuple[Any, ...]]
+
+_PROGRESS = TypeAdapter(Progress)
+_RESULT = TypeAdapter(Result)
+_JOB = TypeAdapter(Job)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One change of a job's state."""
+
+    at: datetime
+    from_state: State | None
+    """None: the job was made."""
+    to_state: State
+    reason: Reason | None
+    attempt: int
+
+
+def changing(job: Job) -> dict[str, Any]:
+    """The columns that change in a job's life."""
+    return {
+        "state": job.state.value,
+        "reason": reason_column(job.reason),
+        "attempt": job.attempt,
+        "retries": job.retries,
+        "progress": progress_column(job.progress),
+        "result": _RESULT.dump_python(job.result, mode="json") if job.result else None,
+        "changed_at": job.changed_at,
+        "started_at": job.started_at,
+        "ended_at": job.ended_at,
+    }
+
+
+def columns(job: Job) -> dict[str, Any]:
+    """All columns of a job's row."""
+    fixed = {
+        "id": job.id,
+        "project": job.project,
+        "kind": job.spec.kind,
+        "priority": job.spec.priority,
+        "spec": job.spec.model_dump(mode="json"),
+        "created_at": job.created_at,
+    }
+    return fixed | changing(job)
+
+
+def job_of(row: AnyRow) -> Job:
+    return Job(
+        id=row.id,
+        project=row.project,
+        spec=ResolvedSpec.model_validate(row.spec),
+        state=State(row.state),
+        reason=_reason(row.reason),
+        attempt=row.attempt,
+        retries=row.retries,
+        created_at=row.created_at,
+        changed_at=row.changed_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        progress=_PROGRESS.validate_python(row.progress) if row.progress else None,
+        result=_RESULT.validate_python(row.result) if row.result else None,
+    )
+
+
+def event_columns(job: Job, was: State | None) -> dict[str, Any]:
+    """The event that says how `job` came into its state."""
+    return {
+        "job_id": job.id,
+        "at": job.changed_at,
+        "from_state": was.value if was else None,
+        "to_state": job.state.value,
+        "reason": reason_column(job.reason) if was else None,
+        "attempt": job.attempt,
+    }
+
+
+def event_of(row: AnyRow) -> Event:
+    return Event(
+        at=row.at,
+        from_state=State(row.from_state) if row.from_state else None,
+        to_state=State(row.to_state),
+        reason=_reason(row.reason),
+        attempt=row.attempt,
+    )
+
+
+def reason_column(reason: Reason | None) -> dict[str, Any] | None:
+    return reason.model_dump(mode="json") if reason else None
+
+
+def progress_column(progress: Progress | None) -> dict[str, Any] | None:
+    return _PROGRESS.dump_python(progress, mode="json") if progress else None
+
+
+def whole(job: Job) -> dict[str, Any]:
+    """A job as JSON, to be shown again exactly as it was."""
+    shown: dict[str, Any] = _JOB.dump_python(job, mode="json")
+    return shown
+
+
+def unwhole(shown: dict[str, Any]) -> Job:
+    return _JOB.validate_python(shown)
+
+
+def _reason(column: dict[str, Any] | None) -> Reason | None:
+    return Reason.model_validate(column) if column else None

@@ -1,0 +1,230 @@
+"""Jobs in the database: the truth about them. Used by `Jobs` and the reconciler."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Select, and_, delete, exists, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from service.db.tables import AttemptRow, EventRow, IdempotencyRow, JobRow, LabelRow
+from service.errors import AlreadyTaken, Conflict
+from service.jobs import rows
+from service.jobs.rows import Event
+from service.lifecycle import HOLDING, Job, Progress, State
+from trainer.contract.reasons import Reason
+
+JOBS = JobRow.__table__.c
+COLUMNS = tuple(JOBS)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An idempotency key, and the body it was used with."""
+
+    key: str
+    body_sha256: str
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A claim that stands, and the job as it was first answered."""
+
+    body_sha256: str
+    job: Job
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which jobs are wanted: those to which all of it applies."""
+
+    state: State | None = None
+    kind: str | None = None
+    label: tuple[str, str] | None = None
+    """A key with its value."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Jobs, newest first. `next_cursor` asks for those after them; None: there are none."""
+
+    items: tuple[Job, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True)
+class Held:
+    """A job that may hold resources of the cluster."""
+
+    job: Job
+    submitted: bool
+    """Whether the cluster took its newest attempt."""
+
+
+@dataclass(frozen=True)
+class JobStore:
+    """Every method is one transaction."""
+
+    engine: Engine
+
+    def insert(self, job: Job, claim: Claim | None = None) -> None:
+        """Keep a new job and its first event, and the answer to its idempotency key.
+        Raises AlreadyTaken when the key is in use; then nothing is kept."""
+        labels = [
+            {"job_id": job.id, "key": key, "value": value} for key, value in job.spec.labels.items()
+        ]
+        try:
+            with self.engine.begin() as connection:
+                if claim:
+                    _keep(connection, job, claim)
+                connection.execute(insert(JobRow), rows.columns(job))
+                connection.execute(insert(EventRow), rows.event_columns(job, None))
+                if labels:
+                    connection.execute(insert(LabelRow), labels)
+        except IntegrityError as error:
+            if claim is None:
+                raise
+            raise AlreadyTaken("The idempotency key is in use; use another one.") from error
+
+    def claimed(self, project: str, key: str, *, since: datetime) -> Claimed | None:
+        """The claim on an idempotency key, unless it was made before `since`."""
+        found = select(IdempotencyRow.body_sha256, IdempotencyRow.response).where(
+            IdempotencyRow.project == project,
+            IdempotencyRow.key == key,
+            IdempotencyRow.created_at >= since,
+        )
+        with self.engine.connect() as connection:
+            row = connection.execute(found).first()
+        return Claimed(row.body_sha256, rows.unwhole(row.response)) if row else None
+
+    def forget_claims(self, before: datetime, *, of: tuple[str, str] | None = None) -> None:
+        """Delete the claims made before a time, of all keys or of one (project, key)."""
+        old = delete(IdempotencyRow).where(IdempotencyRow.created_at < before)
+        if of:
+            old = old.where(IdempotencyRow.project == of[0], IdempotencyRow.key == of[1])
+        with self.engine.begin() as connection:
+            connection.execute(old)
+
+    def get(self, project: str, job_id: str) -> Job | None:
+        found = select(*COLUMNS).where(JOBS.id == job_id, JOBS.project == project)
+        with self.engine.connect() as connection:
+            row = connection.execute(found).first()
+        return rows.job_of(row) if row else None
+
+    def page(self, project: str, only: Filter, *, limit: int, cursor: str | None) -> Page:
+        """A project's jobs, newest first, after `cursor`."""
+        wanted = select(*COLUMNS).where(JOBS.project == project)
+        if only.state:
+            wanted = wanted.where(JOBS.state == only.state.value)
+        if only.kind:
+            wanted = wanted.where(JOBS.kind == only.kind)
+        if only.label:
+            key, value = only.label
+            labelled = select(LabelRow.job_id).where(LabelRow.key == key, LabelRow.value == value)
+            wanted = wanted.where(JOBS.id.in_(labelled))
+        if cursor:
+            wanted = wanted.where(JOBS.id < cursor)
+        jobs = self._jobs(wanted.order_by(JOBS.id.desc()).limit(limit + 1))
+        more = len(jobs) > limit
+        return Page(tuple(jobs[:limit]), jobs[limit - 1].id if more else None)
+
+    def save(self, job: Job, *, was: Job) -> None:
+        """Keep `job` if the stored one still is as `was`: in its state and attempt. The event,
+        and a new attempt's row, are kept with it. Raises Conflict."""
+        move = (
+            update(JobRow)
+            .where(JOBS.id == was.id, JOBS.state == was.state.value, JOBS.attempt == was.attempt)
+            .values(rows.changing(job))
+        )
+        with self.engine.begin() as connection:
+            if connection.execute(move).rowcount != 1:
+                raise Conflict(f"Job {was.id} is no longer {was.state}; look at it again.")
+            connection.execute(insert(EventRow), rows.event_columns(job, was.state))
+            if job.attempt > was.attempt:
+                attempt = {"job_id": job.id, "number": job.attempt, "created_at": job.changed_at}
+                connection.execute(insert(AttemptRow), attempt)
+
+    def holding(self) -> list[Held]:
+        """Every job that may hold resources, oldest first."""
+        newest = and_(AttemptRow.job_id == JOBS.id, AttemptRow.number == JOBS.attempt)
+        wanted = (
+            select(*COLUMNS, AttemptRow.submitted_at)
+            .outerjoin_from(JobRow, AttemptRow, newest)
+            .where(JOBS.state.in_([state.value for state in HOLDING]))
+            .order_by(JOBS.id)
+        )
+        with self.engine.connect() as connection:
+            found = connection.execute(wanted).all()
+        return [Held(rows.job_of(row), row.submitted_at is not None) for row in found]
+
+    def line(self, *, limit: int, after: Job | None = None) -> list[Job]:
+        """Queued jobs in the order in which they start: highest priority, then oldest."""
+        order = (JOBS.priority.desc(), JOBS.id)
+        ids = select(JOBS.id).where(JOBS.state == State.QUEUED.value)
+        if after:
+            first, second = after.spec.priority, after.id
+            later = (JOBS.priority < first) | ((JOBS.priority == first) & (JOBS.id > second))
+            ids = ids.where(later)
+        # The index answers the inner question alone: thousands of queued jobs are not read.
+        ids = ids.order_by(*order).limit(limit)
+        wanted = select(*COLUMNS).where(JOBS.id.in_(ids), JOBS.state == State.QUEUED.value)
+        return self._jobs(wanted.order_by(*order))
+
+    def set_reasons(self, reasons: Mapping[str, Reason]) -> None:
+        """What queued jobs wait for, by id. Jobs that are no longer queued stay as they are."""
+        with self.engine.begin() as connection:
+            for job_id, reason in reasons.items():
+                connection.execute(
+                    update(JobRow)
+                    .where(JOBS.id == job_id, JOBS.state == State.QUEUED.value)
+                    .values(reason=rows.reason_column(reason))
+                )
+
+    def set_progress(self, job: Job, progress: Progress) -> None:
+        """How far an attempt is, unless the job has moved on."""
+        note = (
+            update(JobRow)
+            .where(JOBS.id == job.id, JOBS.state == job.state.value, JOBS.attempt == job.attempt)
+            .values(progress=rows.progress_column(progress))
+        )
+        with self.engine.begin() as connection:
+            connection.execute(note)
+
+    def mark_submitted(self, job: Job, *, at: datetime) -> bool:
+        """Note that the cluster took the job's newest attempt: it must not be submitted again.
+        False when the job has ended or gone on meanwhile."""
+        holds = exists().where(
+            JOBS.id == job.id,
+            JOBS.attempt == job.attempt,
+            JOBS.state.in_([state.value for state in HOLDING]),
+        )
+        mark = (
+            update(AttemptRow)
+            .where(AttemptRow.job_id == job.id, AttemptRow.number == job.attempt, holds)
+            .values(submitted_at=at)
+        )
+        with self.engine.begin() as connection:
+            return connection.execute(mark).rowcount == 1
+
+    def events(self, job_id: str) -> list[Event]:
+        """Every change of a job's state, oldest first."""
+        wanted = select(*EventRow.__table__.c).where(EventRow.job_id == job_id)
+        with self.engine.connect() as connection:
+            return [rows.event_of(row) for row in connection.execute(wanted.order_by(EventRow.id))]
+
+    def _jobs(self, wanted: Select[Any]) -> list[Job]:
+        with self.engine.connect() as connection:
+            return [rows.job_of(row) for row in connection.execute(wanted)]
+
+
+def _keep(connection: Connection, job: Job, claim: Claim) -> None:
+    kept = {
+        "project": job.project,
+        "key": claim.key,
+        "body_sha256": claim.body_sha256,
+        "job_id": job.id,
+        "response": rows.whole(job),
+        "created_at": job.created_at,
+    }
+    connection.execute(insert(IdempotencyRow), kept)

@@ -1,0 +1,125 @@
+"""Jobs and what attempts leave behind, as tests of jobs and of the reconciler need them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from service.lifecycle import Job, State
+from trainer.contract import attempts, checkpoints, layout, manifest
+from trainer.contract.attempts import Best, MetricPoint, Outcome, Split, Started
+from trainer.contract.checkpoints import CheckpointMeta
+from trainer.contract.datasets import DATASETS
+from trainer.contract.journal import JournalWriter
+from trainer.contract.objects.store import ObjectStore
+from trainer.contract.reasons import Reason
+from trainer.contract.resolve import resolve
+from trainer.contract.spec import ResolvedSpec, TrainSpec
+from trainer.contract.transform import for_dataset
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Clock:
+    """A clock that a test turns."""
+
+    now: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def turn(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+def spec(**fields: Any) -> ResolvedSpec:
+    asked = TrainSpec.model_validate(
+        {"arch": "resnet20", "dataset": "digits", "workers": 1, "gpus_per_worker": 0} | fields
+    )
+    return resolve(asked, DATASETS[asked.dataset], gpus=0)
+
+
+def job(number: int = 1, *, state: State = State.QUEUED, attempt: int = 0, **fields: Any) -> Job:
+    """Job `number` of a project; `fields` are the spec's."""
+    made = Job(
+        id=f"job-{number:05d}",
+        project="default",
+        spec=spec(**fields),
+        state=state,
+        reason=None,
+        attempt=attempt,
+        retries=0,
+        created_at=NOW,
+        changed_at=NOW,
+    )
+    return replace(made, attempt=attempt or int(state is not State.QUEUED))
+
+
+def point(step: int, split: Split = "train", **fields: Any) -> MetricPoint:
+    values = {"epoch": 1, "loss": 1 / step, "top1_error": 50.0, "top5_error": 5.0, "images": 128}
+    return MetricPoint.model_validate(values | {"step": step, "split": split, "time": NOW} | fields)
+
+
+def begin(
+    store: ObjectStore, job_id: str, attempt: int, *, step: int = 0, of: int | None = None
+) -> None:
+    """Write what an attempt writes when it begins: from `step` of attempt `of`."""
+    started = Started(
+        job_id=job_id,
+        attempt=attempt,
+        resumed_step=step,
+        resumed_attempt=of,
+        device="cpu",
+        precision="fp32",
+        channels_last=False,
+        versions={},
+        at=NOW,
+    )
+    store.put(layout.started(job_id, attempt), started.model_dump_json().encode())
+
+
+def measure(store: ObjectStore, job_id: str, attempt: int, points: Iterable[MetricPoint]) -> None:
+    writer = JournalWriter(store, layout.metrics(job_id, attempt))
+    writer.append(found.model_dump(mode="json") for found in points)
+
+
+def succeed(store: ObjectStore, job_id: str, attempt: int, step: int = 1) -> Outcome:
+    """Commit success, unless another outcome stands; the one that stands."""
+    final = point(step, "val")
+    best = Best(attempt=attempt, step=step, metrics=final)
+    return attempts.commit_outcome(
+        store,
+        Outcome(job_id=job_id, attempt=attempt, status="succeeded", final=final, best=best, at=NOW),
+    )
+
+
+def fail(store: ObjectStore, job_id: str, attempt: int, why: Reason) -> Outcome:
+    failed = Outcome(job_id=job_id, attempt=attempt, status="failed", reason=why, at=NOW)
+    return attempts.commit_outcome(store, failed)
+
+
+def save_checkpoint(store: ObjectStore, job_id: str, attempt: int, step: int, folder: Path) -> str:
+    """Commit a checkpoint with one small file; its prefix."""
+    info, wanted = DATASETS["digits"], spec()
+    meta = CheckpointMeta(
+        job_id=job_id,
+        attempt=attempt,
+        step=step,
+        epoch=1,
+        metrics=point(step, "val"),
+        architecture=wanted.architecture,
+        class_names=info.classes,
+        transform=for_dataset(info),
+        dataset=info.name,
+        dataset_fingerprint="0" * 64,
+        seed=0,
+        versions={},
+    )
+    path = folder / f"{attempt}-{step}"
+    path.write_bytes(b"weights of step %d" % step)
+    prefix = layout.checkpoint(job_id, attempt, step)
+    files = {checkpoints.WEIGHTS: path}
+    manifest.commit(store, prefix, files, meta.model_dump(mode="json"), at=NOW)
+    return prefix

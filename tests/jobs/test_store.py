@@ -1,0 +1,229 @@
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from service.errors import AlreadyTaken, Conflict
+from service.jobs.store import Claim, Filter, Held, JobStore
+from service.lifecycle import HOLDING, Job, Progress, Result, State, advance
+from tests.jobs.making import NOW, job, point
+from trainer.contract.attempts import Best
+from trainer.contract.reasons import Code, reason
+
+LATER = NOW + timedelta(seconds=1)
+LOST = reason(Code.WORKER_LOST, "A worker was killed.")
+
+
+@pytest.fixture
+def store(engine: Engine) -> JobStore:
+    return JobStore(engine)
+
+
+def _in_state(store: JobStore, state: State, number: int = 1, **fields: Any) -> Job:
+    """Insert a job and bring it into `state`."""
+    ways = {
+        State.QUEUED: (),
+        State.STARTING: (State.STARTING,),
+        State.RUNNING: (State.STARTING, State.RUNNING),
+        State.CANCELLING: (State.STARTING, State.CANCELLING),
+        State.CANCELLED: (State.STARTING, State.CANCELLING, State.CANCELLED),
+        State.SUCCEEDED: (State.STARTING, State.SUCCEEDED),
+        State.FAILED: (State.STARTING, State.FAILED),
+    }
+    found = job(number, **fields)
+    store.insert(found)
+    for to in ways[state]:
+        moved = advance(found, to, at=NOW)
+        store.save(moved, was=found)
+        found = moved
+    return found
+
+
+def test_a_job_is_read_as_it_was_written(store: JobStore) -> None:
+    kept = replace(
+        job(labels={"team": "vision"}, name="Überraschung \0", register_as="digits", priority=-3),
+        reason=LOST,
+        retries=2,
+        progress=Progress(1, 2, 3, 4, 5.5, None),
+        result=Result(point(4, "val"), Best(attempt=1, step=4, metrics=point(4, "val"))),
+        started_at=LATER,
+        ended_at=LATER,
+    )
+    store.insert(kept)
+    assert store.get("default", kept.id) == kept
+
+
+def test_another_projects_job_is_not_there(store: JobStore) -> None:
+    store.insert(job())
+    assert store.get("another", job().id) is None
+
+
+def test_a_change_of_state_is_kept_with_its_event_and_its_attempt(store: JobStore) -> None:
+    queued = job()
+    store.insert(replace(queued, reason=LOST))
+    starting = advance(queued, State.STARTING, at=LATER)
+    store.save(starting, was=queued)
+    store.save(advance(starting, State.QUEUED, at=LATER, reason=LOST), was=starting)
+    seen = [(e.at, e.from_state, e.to_state, e.reason, e.attempt) for e in store.events(queued.id)]
+    assert seen == [
+        (NOW, None, State.QUEUED, None, 0),
+        (LATER, State.QUEUED, State.STARTING, None, 1),
+        (LATER, State.STARTING, State.QUEUED, LOST, 1),
+    ]
+
+
+@pytest.mark.parametrize("moved", [{"state": State.STARTING, "attempt": 1}, {"attempt": 1}])
+def test_a_job_that_moved_meanwhile_is_not_overwritten(
+    store: JobStore, moved: dict[str, object]
+) -> None:
+    queued = job()
+    now = replace(queued, **moved)  # type: ignore[arg-type]
+    store.insert(queued)
+    store.save(now, was=queued)
+    with pytest.raises(Conflict, match="no longer queued"):
+        store.save(advance(queued, State.CANCELLING, at=LATER), was=queued)
+    assert store.get("default", queued.id) == now
+    assert len(store.events(queued.id)) == 2
+
+
+def test_of_many_changes_at_once_one_happens(store: JobStore) -> None:
+    queued = job()
+    store.insert(queued)
+
+    def change(to: State) -> bool:
+        try:
+            store.save(advance(queued, to, at=LATER), was=queued)
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(change, [State.STARTING, State.CANCELLING] * 4))
+    assert sum(done) == 1
+    assert len(store.events(queued.id)) == 2
+
+
+def test_a_page_is_newest_first_and_its_cursor_leads_to_all_the_others(store: JobStore) -> None:
+    for number in range(1, 6):
+        store.insert(job(number))
+    seen: list[Job] = []
+    cursor = None
+    for size in (2, 2, 1):
+        page = store.page("default", Filter(), limit=2, cursor=cursor)
+        assert len(page.items) == size
+        seen, cursor = [*seen, *page.items], page.next_cursor
+    assert seen == [job(number) for number in (5, 4, 3, 2, 1)]
+    assert cursor is None
+
+
+def test_a_page_holds_what_the_filter_names(store: JobStore) -> None:
+    red = _in_state(store, State.RUNNING, 1, labels={"colour": "red", "team": "a"})
+    blue = _in_state(store, State.RUNNING, 2, labels={"colour": "blue", "team": "red"})
+    waiting = _in_state(store, State.QUEUED, 3, labels={"colour": "red"})
+
+    def ids(wanted: Filter, project: str = "default") -> list[str]:
+        return [found.id for found in store.page(project, wanted, limit=9, cursor=None).items]
+
+    assert ids(Filter(label=("colour", "red"))) == [waiting.id, red.id]
+    assert ids(Filter(state=State.RUNNING)) == [blue.id, red.id]
+    assert ids(Filter(State.RUNNING, "train", ("colour", "red"))) == [red.id]
+    assert ids(Filter(kind="sweep")) == []
+    assert ids(Filter(), "another") == []
+
+
+def test_the_line_is_by_priority_and_then_by_age(store: JobStore) -> None:
+    for number, priority in enumerate([0, 5, -1, 5, 0], start=1):
+        _in_state(store, State.QUEUED, number, priority=priority)
+    _in_state(store, State.RUNNING, 6, priority=9)
+    whole = store.line(limit=9)
+    assert [found.id[-1] for found in whole] == ["2", "4", "1", "5", "3"]
+    for place in range(5):
+        assert store.line(limit=2, after=whole[place]) == whole[place + 1 : place + 3]
+
+
+def test_the_reconciler_sees_the_jobs_that_may_hold_resources(store: JobStore) -> None:
+    by_state = {state: _in_state(store, state, number) for number, state in enumerate(State)}
+    assert store.mark_submitted(by_state[State.RUNNING], at=LATER)
+    assert store.holding() == [
+        Held(found, submitted=state is State.RUNNING)
+        for state, found in by_state.items()
+        if state in HOLDING
+    ]
+
+
+def test_a_cancelled_job_that_never_had_an_attempt_is_seen_too(store: JobStore) -> None:
+    queued = job()
+    store.insert(queued)
+    cancelling = advance(queued, State.CANCELLING, at=LATER)
+    store.save(cancelling, was=queued)
+    assert store.holding() == [Held(cancelling, submitted=False)]
+
+
+@pytest.mark.parametrize("state", [State.QUEUED, State.CANCELLED, State.SUCCEEDED, State.FAILED])
+def test_a_submission_for_a_job_that_does_not_want_it_is_told(
+    store: JobStore, state: State
+) -> None:
+    assert not store.mark_submitted(_in_state(store, state), at=LATER)
+
+
+def test_a_submission_for_an_older_attempt_is_told(store: JobStore) -> None:
+    first = _in_state(store, State.STARTING)
+    queued = advance(first, State.QUEUED, at=LATER)
+    store.save(queued, was=first)
+    store.save(advance(queued, State.STARTING, at=LATER), was=queued)
+    assert not store.mark_submitted(first, at=LATER)
+    assert not store.holding()[0].submitted
+
+
+def test_only_queued_jobs_are_told_what_they_wait_for(store: JobStore) -> None:
+    waiting, running = _in_state(store, State.QUEUED, 1), _in_state(store, State.RUNNING, 2)
+    store.set_reasons({waiting.id: LOST, running.id: LOST})
+    assert store.get("default", waiting.id) == replace(waiting, reason=LOST)
+    assert store.get("default", running.id) == running
+    assert len(store.events(waiting.id)) == 1
+
+
+def test_progress_of_an_attempt_that_is_over_is_not_written(store: JobStore) -> None:
+    progress = Progress(1, 2, 3, 4, None, None)
+    running = _in_state(store, State.RUNNING)
+    store.set_progress(running, progress)
+    assert store.get("default", running.id) == replace(running, progress=progress)
+    ended = advance(running, State.FAILED, at=LATER)
+    store.save(ended, was=running)
+    store.set_progress(running, progress)
+    assert store.get("default", running.id) == ended
+
+
+def test_a_key_in_use_keeps_a_second_job_out_altogether(store: JobStore) -> None:
+    claim = Claim("key", "0" * 64)
+    store.insert(job(1), claim)
+    with pytest.raises(AlreadyTaken):
+        store.insert(job(2), claim)
+    assert store.get("default", job(2).id) is None
+    assert store.events(job(2).id) == []
+
+
+def test_a_claim_is_the_job_as_it_was_first_answered(store: JobStore) -> None:
+    first = replace(job(labels={"a": "b"}), reason=LOST)
+    store.insert(first, Claim("key", "0" * 64))
+    store.save(advance(first, State.STARTING, at=LATER), was=first)
+    claimed = store.claimed("default", "key", since=NOW)
+    assert claimed is not None
+    assert (claimed.job, claimed.body_sha256) == (first, "0" * 64)
+    assert store.claimed("another", "key", since=NOW) is None
+    assert store.claimed("default", "key", since=LATER) is None
+
+
+def test_old_claims_are_forgotten_and_younger_ones_are_not(store: JobStore) -> None:
+    for number, age in enumerate([0, 1, 2], start=1):
+        made = replace(job(number), created_at=NOW + timedelta(seconds=age))
+        store.insert(made, Claim(f"key-{number}", ""))
+    store.forget_claims(NOW + timedelta(seconds=2), of=("default", "key-1"))
+    assert store.claimed("default", "key-1", since=NOW) is None
+    assert store.claimed("default", "key-2", since=NOW) is not None
+    store.forget_claims(NOW + timedelta(seconds=2))
+    assert store.claimed("default", "key-2", since=NOW) is None
+    assert store.claimed("default", "key-3", since=NOW) is not None

@@ -1,0 +1,203 @@
+"""A cluster that a test moves by hand, and a reconciler that can die at any of its acts."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import wraps
+from typing import Any
+
+from sqlalchemy import Engine
+
+from service.cluster.cluster import Capacity, Node, Sighting
+from service.db.leases import Leases
+from service.errors import ClusterUnavailable
+from service.jobs.history import History
+from service.jobs.service import Jobs
+from service.jobs.store import JobStore
+from service.lifecycle import Job, State
+from service.reconcile.attend import Attendant
+from service.reconcile.loop import LEASE_LASTS, Reconciler
+from tests.jobs.making import Clock, begin, job, measure, point, succeed
+from trainer.contract.attempts import Best
+from trainer.contract.names import submission_id
+from trainer.contract.objects.local import LocalStore
+
+STORAGE_URL = "file:///a folder"
+
+
+@dataclass
+class FakeCluster:
+    """Implements `Cluster`. Submissions change only when a test says so."""
+
+    cpus: float = 4
+    used: float = 0
+    """CPUs that Ray reports as used."""
+    submissions: dict[str, Sighting] = field(default_factory=dict)
+    entrypoints: dict[str, str] = field(default_factory=dict)
+    starts: list[str] = field(default_factory=list)
+    """Every submission that was started, in order: a second start would be here twice."""
+    stops: list[str] = field(default_factory=list)
+    silent: bool = False
+    questions: int = 0
+
+    def submit(self, submission_id: str, entrypoint: str) -> None:
+        self._answer()
+        if submission_id not in self.submissions:
+            self.submissions[submission_id] = Sighting.PENDING
+            self.entrypoints[submission_id] = entrypoint
+            self.starts.append(submission_id)
+
+    def sighting(self, submission_id: str) -> Sighting:
+        self.questions += 1
+        if self.silent:
+            return Sighting.UNKNOWN
+        return self.submissions.get(submission_id, Sighting.MISSING)
+
+    def stop(self, submission_id: str) -> None:
+        self._answer()
+        self.stops.append(submission_id)
+        if self.submissions.get(submission_id) is Sighting.RUNNING:  # Ray forgets it for others
+            self.submissions[submission_id] = Sighting.ENDED
+
+    def capacity(self) -> Capacity:
+        self._answer()
+        node = Node("n", "127.0.0.1", self.cpus, 0, self.cpus - self.used, 0)
+        return Capacity((node,))
+
+    def _answer(self) -> None:
+        self.questions += 1
+        if self.silent:
+            raise ClusterUnavailable("Ray does not answer.")
+
+
+class Died(BaseException):
+    """The program was killed. No handler of the program sees it."""
+
+
+@dataclass
+class Fuse:
+    """Kills the program before or after the act at which it burns."""
+
+    burns_at: int | None = None
+    passed: int = 0
+
+    def point(self) -> None:
+        self.passed += 1
+        if self.passed == self.burns_at:
+            raise Died
+
+
+class Fused:
+    """`target`, with a fuse before and after each of the named calls."""
+
+    def __init__(self, target: object, fuse: Fuse, names: Sequence[str]) -> None:
+        self._target, self._fuse, self._names = target, fuse, names
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._target, name)
+        if name not in self._names:
+            return found
+
+        @wraps(found)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self._fuse.point()
+            answer = found(*args, **kwargs)
+            self._fuse.point()
+            return answer
+
+        return call
+
+
+@dataclass
+class World:
+    """One database, one store and one cluster, and the reconciler that works on them now."""
+
+    engine: Engine
+    objects: LocalStore
+    clock: Clock = field(default_factory=Clock)
+    cluster: FakeCluster = field(default_factory=FakeCluster)
+    registered: list[tuple[str, Best]] = field(default_factory=list)
+    also: Sequence[Callable[[], None]] = ()
+    reconcilers: int = 0
+
+    def __post_init__(self) -> None:
+        self.store = JobStore(self.engine)
+        self.reconciler = self.restart()
+        self.jobs = Jobs(self.store, self.objects, self.capacity, self.clock, lambda: "unused")
+
+    def capacity(self) -> Capacity | None:
+        return self.reconciler.capacity()
+
+    def restart(self, fuse: Fuse | None = None) -> Reconciler:
+        """A new program, when the old one's lease has run out."""
+        fuse = fuse or Fuse()
+        self.reconcilers += 1
+        self.clock.turn(LEASE_LASTS.total_seconds())
+        store: Any = Fused(self.store, fuse, ["save", "mark_submitted", "set_reasons"])
+        objects: Any = Fused(self.objects, fuse, ["put", "create"])
+        cluster: Any = Fused(self.cluster, fuse, ["submit", "stop"])
+        registry: Any = Fused(self, fuse, ["register"])
+        self.reconciler = Reconciler(
+            Attendant(
+                store=store,
+                objects=objects,
+                history=History(self.objects),
+                cluster=cluster,
+                register=registry.register,
+                clock=self.clock,
+                storage_url=STORAGE_URL,
+            ),
+            Leases(self.engine),
+            holder=f"program-{self.reconcilers}",
+            also=self.also,
+        )
+        return self.reconciler
+
+    def register(self, made: Job, best: Best) -> None:
+        if (made.id, best) not in self.registered:
+            self.registered.append((made.id, best))
+
+    def submit(self, number: int = 1, **fields: Any) -> Job:
+        made = replace(job(number, **fields), created_at=self.clock(), changed_at=self.clock())
+        self.store.insert(made)
+        return made
+
+    def tick(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.clock.turn(0.5)
+            self.reconciler.tick()
+
+    def see(self, found: Job) -> Job:
+        return self.jobs.get(found.project, found.id)
+
+    def state(self, found: Job) -> State:
+        return self.see(found).state
+
+    def run(self, found: Job) -> Job:
+        """Let the newest attempt of a queued job begin, and the reconciler see it."""
+        self.tick()
+        now = self.see(found)
+        self.cluster.submissions[submission_id(now.id, now.attempt)] = Sighting.RUNNING
+        earlier = now.attempt - 1
+        begin(self.objects, now.id, now.attempt, step=5 * earlier, of=earlier or None)
+        self.tick()
+        return self.see(found)
+
+    def end(self, found: Job) -> None:
+        """The newest attempt's process is over."""
+        self.cluster.submissions[submission_id(found.id, found.attempt)] = Sighting.ENDED
+
+    def train(self) -> None:
+        """Every submission goes one step on: it begins, then succeeds, then ends."""
+        for submission, sighting in list(self.cluster.submissions.items()):
+            job_id, _, attempt = submission.rpartition("-")
+            number = int(attempt)
+            match sighting:
+                case Sighting.PENDING:
+                    self.cluster.submissions[submission] = Sighting.RUNNING
+                    begin(self.objects, job_id, number)
+                    measure(self.objects, job_id, number, [point(1)])
+                case Sighting.RUNNING:
+                    succeed(self.objects, job_id, number)
+                    self.cluster.submissions[submission] = Sighting.ENDED
+                case _:
+                    pass
