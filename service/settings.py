@@ -9,7 +9,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """Read from the environment; the command line's options win over it."""
 
-    model_config = SettingsConfigDict(env_prefix="RESIDUAL_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="RESIDUAL_",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
 
     host: str = "127.0.0.1"
     """Address that the API listens on."""
@@ -33,6 +39,8 @@ class Settings(BaseSettings):
     """Seconds between two looks of the reconciler."""
     replica_cpus: float = Field(default=0, ge=0, le=64)
     """CPUs that a serving replica reserves. On a laptop it shares those of training."""
+    replica_gpus: float = Field(default=0, ge=0, le=8)
+    """GPUs that a serving replica reserves; 0 serves on CPUs."""
     max_body_bytes: int = Field(default=1 << 20, ge=1024)
     """Bytes of a JSON request's body at most."""
     max_image_bytes: int = Field(default=20 << 20, ge=1024)

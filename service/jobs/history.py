@@ -5,6 +5,7 @@ what lies up to the checkpoint counts. So every step is there once, however ofte
 """
 
 import json
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from heapq import merge
@@ -109,9 +110,9 @@ class History:
 
     def _points(self, prefix: str, since_step: int) -> Iterator[MetricPoint]:
         for lines in self._chunks(prefix):
-            # Steps ascend: a chunk whose last point is too early needs no parsing.
-            if lines and json.loads(lines[-1])["step"] >= since_step:
-                yield from (MetricPoint.model_validate_json(line) for line in lines)
+            # Steps ascend: those that are too early need no parsing.
+            start = bisect_left(lines, since_step, key=lambda line: json.loads(line)["step"])
+            yield from (MetricPoint.model_validate_json(line) for line in lines[start:])
 
     def _lines(self, prefix: str) -> Iterator[LogLine]:
         for lines in self._chunks(prefix):

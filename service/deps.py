@@ -1,0 +1,112 @@
+"""What routes ask for, as nouns. Everything comes from the `Parts` that the app was made with."""
+
+import re
+from difflib import get_close_matches
+from typing import Annotated
+
+from fastapi import Depends, Path, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from service.catalogue.service import Catalogue
+from service.deployments.service import Deployments
+from service.errors import Invalid, NotFound
+from service.jobs.service import Jobs
+from service.models.service import Models
+from service.parts import Parts
+from service.predict.service import Predictor
+from service.settings import Settings
+from service.system.service import System
+from trainer.contract.names import NAME_PATTERN
+
+Bearer = Annotated[
+    HTTPAuthorizationCredentials | None, Security(HTTPBearer(scheme_name="key", auto_error=False))
+]
+
+
+# All are coroutines: FastAPI would send a plain function to a thread, for an attribute.
+
+
+async def _parts(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+async def project(request: Request, _: Bearer) -> str:
+    """The middleware `RequireKey` has put it there; the bearer is named for the API's document."""
+    project: str = request.state.project
+    return project
+
+
+async def only_known(request: Request) -> None:
+    """Refuse query parameters that the route does not have: a misspelt one is never ignored."""
+    route, method = request.scope["route"].path, request.method.lower()
+    parameters = request.app.openapi()["paths"][route][method].get("parameters", ())
+    known = [one["name"] for one in parameters if one["in"] == "query"]
+    for name in request.query_params.keys() - set(known):
+        close = get_close_matches(name, known, n=1)
+        hint = f"did you mean '{close[0]}'?" if close else f"it takes {', '.join(known) or 'none'}."
+        raise Invalid(f"There is no query parameter '{name}' here; {hint}", field=name)
+
+
+PartsDep = Annotated[Parts, Depends(_parts)]
+ProjectDep = Annotated[str, Depends(project)]
+"""The caller's project."""
+
+
+async def _settings(parts: PartsDep) -> Settings:
+    return parts.settings
+
+
+async def _jobs(parts: PartsDep) -> Jobs:
+    return parts.jobs
+
+
+async def _models(parts: PartsDep) -> Models:
+    return parts.models
+
+
+async def _deployments(parts: PartsDep) -> Deployments:
+    return parts.deployments
+
+
+async def _predictor(parts: PartsDep) -> Predictor:
+    return parts.predictor
+
+
+async def _catalogue(parts: PartsDep) -> Catalogue:
+    return parts.catalogue
+
+
+async def _system(parts: PartsDep) -> System:
+    return parts.system
+
+
+SettingsDep = Annotated[Settings, Depends(_settings)]
+JobsDep = Annotated[Jobs, Depends(_jobs)]
+ModelsDep = Annotated[Models, Depends(_models)]
+DeploymentsDep = Annotated[Deployments, Depends(_deployments)]
+PredictorDep = Annotated[Predictor, Depends(_predictor)]
+CatalogueDep = Annotated[Catalogue, Depends(_catalogue)]
+SystemDep = Annotated[System, Depends(_system)]
+
+
+async def _job_id(
+    job_id: Annotated[str, Path(description="Of a job.", examples=["job-1k0y64et6dng0az10y5"])],
+) -> str:
+    if not re.fullmatch(NAME_PATTERN, job_id):
+        raise NotFound("There is no such job; GET /jobs lists yours.")
+    return job_id
+
+
+async def _model_name(
+    name: Annotated[str, Path(description="Of a model.", examples=["fashion"])],
+) -> str:
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise NotFound("There is no such model; GET /models lists yours.")
+    return name
+
+
+JobId = Annotated[str, Depends(_job_id)]
+"""A well-formed id from the path `{job_id}`; anything else is not there."""
+ModelName = Annotated[str, Depends(_model_name)]
+"""A well-formed name from the path `{name}`; anything else is not there."""

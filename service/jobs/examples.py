@@ -1,0 +1,131 @@
+"""A job and what it left behind, as examples for the API's document."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from service.cluster.cluster import Capacity, Node
+from service.jobs import plan
+from service.jobs.plan import Plan
+from service.jobs.rows import Event
+from service.lifecycle import Job, Progress, State
+from trainer.contract import checkpoints, layout
+from trainer.contract.attempts import MetricPoint
+from trainer.contract.checkpoints import MODEL_FILES, Checkpoint, CheckpointMeta
+from trainer.contract.datasets import DATASETS
+from trainer.contract.manifest import FileEntry, Manifest
+from trainer.contract.resolve import resolve
+from trainer.contract.spec import ResolvedSpec, TrainSpec
+from trainer.contract.transform import for_dataset
+
+BODIES: dict[str, Any] = {
+    "least": {
+        "summary": "The least a job needs",
+        "value": {"arch": "resnet20", "dataset": "fashion-mnist-mini"},
+    },
+    "any depth": {
+        "summary": "Any 6n+2 layers, without shortcuts, by the paper's recipe",
+        "value": {"arch": "plain", "depth": 26, "dataset": "cifar10", "recipe": "paper-cifar"},
+    },
+    "all of it": {
+        "summary": "Named, labelled, registered when it succeeds",
+        "value": {
+            "arch": "resnet20",
+            "shortcut": "A",
+            "dataset": "fashion-mnist-mini",
+            "epochs": 15,
+            "batch_size": 128,
+            "workers": 2,
+            "recipe": {"name": "default", "learning_rate": 0.1, "milestones": [0.5, 0.75]},
+            "seed": 1,
+            "checkpoint_every": {"epochs": 1},
+            "priority": 10,
+            "name": "a first look",
+            "labels": {"team": "vision"},
+            "register_as": "fashion",
+        },
+    },
+}
+"""Bodies of POST /jobs."""
+
+JOB_ID = "job-1k0y64et6dng0az10y5"
+AT = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+POINT = MetricPoint(
+    step=39,
+    epoch=1,
+    split="val",
+    loss=1.12,
+    top1_error=38.4,
+    top5_error=4.1,
+    images=1000,
+    time=AT,
+)
+END = {"state": "succeeded"}
+CSV = f"{','.join(MetricPoint.model_fields)}\n39,1,val,1.12,38.4,4.1,,,1000,2026-01-31T12:00:00Z\n"
+EVENT_STREAM = (
+    f"data: {POINT.model_dump_json()}\nid: 39.val\n\nevent: end\ndata: {json.dumps(END)}\n\n"
+)
+LOG = "2026-01-31T12:00:00.000000Z info    [0] epoch 1 of 30, step 39: train loss 1.512\n"
+
+
+def spec() -> ResolvedSpec:
+    asked = TrainSpec.model_validate(BODIES["least"]["value"])
+    return resolve(asked, DATASETS[asked.dataset], gpus=0)
+
+
+def job() -> Job:
+    asked = spec()
+    return Job(
+        id=JOB_ID,
+        project="default",
+        spec=asked,
+        state=State.RUNNING,
+        reason=None,
+        attempt=1,
+        retries=0,
+        created_at=AT,
+        changed_at=AT,
+        started_at=AT + timedelta(seconds=9),
+        progress=Progress(
+            epoch=2,
+            epochs=asked.epochs,
+            step=60,
+            steps=asked.iterations,
+            images_per_second=2900.0,
+            eta_s=49.0,
+        ),
+    )
+
+
+def planned() -> Plan:
+    return plan.make(spec(), Capacity((Node("node-1", "127.0.0.1", 2, 0, 2, 0),)))
+
+
+def events() -> list[Event]:
+    made = Event(at=AT, from_state=None, to_state=State.QUEUED, reason=None, attempt=0)
+    began = replace(made, from_state=State.QUEUED, to_state=State.STARTING, attempt=1)
+    return [made, began]
+
+
+def checkpoint() -> Checkpoint:
+    asked, info = spec(), DATASETS[spec().dataset]
+    meta = CheckpointMeta(
+        job_id=JOB_ID,
+        attempt=1,
+        step=39,
+        epoch=1,
+        metrics=POINT,
+        architecture=asked.architecture,
+        class_names=info.classes,
+        transform=for_dataset(info),
+        dataset=info.name,
+        dataset_fingerprint="0" * 64,
+        seed=0,
+        versions={},
+    )
+    files = tuple(FileEntry(name=name, size=1_101_208, sha256="0" * 64) for name in MODEL_FILES)
+    found = Manifest(files=files, meta=meta.model_dump(mode="json"), created_at=AT)
+    return checkpoints.Checkpoint(
+        prefix=layout.checkpoint(JOB_ID, 1, 39), manifest=found, meta=meta
+    )

@@ -1,0 +1,103 @@
+"""Routes of jobs: submit, list, look, cancel. What a job left behind is read in `reading`."""
+
+import hashlib
+import json
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Header, Query, Response
+
+from service.deps import JobId, JobsDep, ProjectDep
+from service.errors import (
+    ClusterUnavailable,
+    IdempotencyMismatch,
+    IllegalTransition,
+    Invalid,
+    NotFound,
+)
+from service.jobs import examples
+from service.jobs.schemas import JobOut, JobsOut, JobsWanted, PlanOut
+from service.problems import fails_with
+from trainer.contract.spec import TrainSpec
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+Submission = Annotated[TrainSpec, Body(openapi_examples=examples.BODIES)]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[!-~]+$",
+        description="Any text of your own: sent again with the same body within 24 hours, it "
+        "answers what the first request was answered, and makes no second job.",
+    ),
+]
+DryRun = Annotated[bool, Query(description="Answer with the plan (200), and make no job.")]
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Submit a job",
+    response_model=JobOut,
+    response_description="The job, waiting in line",
+    responses=fails_with(Invalid, IdempotencyMismatch, ClusterUnavailable)
+    | {
+        200: {"model": PlanOut, "description": "The plan, with `dry_run=true`"},
+        201: {"headers": {"Location": {"schema": {"type": "string"}}}},
+    },
+)
+def create_job(  # noqa: PLR0913, PLR0917 - the body, two options, and where to put the answer
+    spec: Submission,
+    response: Response,
+    project: ProjectDep,
+    jobs: JobsDep,
+    idempotency_key: IdempotencyKey = None,
+    dry_run: DryRun = False,
+) -> JobOut | Response:
+    """Train a network. The least body is `{"arch": "resnet20", "dataset": "fashion-mnist-mini"}`.
+
+    It waits in line until the cluster can hold all of it; its `reason` says what it waits for.
+    """
+    if dry_run:
+        return _as_json(PlanOut.of(jobs.plan(spec)))
+    key, said = idempotency_key, _digest(spec)
+    job, _ = jobs.create(project, spec, idempotency_key=key, body_sha256=said)
+    response.headers["Location"] = f"/jobs/{job.id}"
+    return JobOut.of(job)
+
+
+@router.get("", summary="List jobs", responses=fails_with(Invalid))
+def list_jobs(
+    project: ProjectDep, jobs: JobsDep, wanted: Annotated[JobsWanted, Query()]
+) -> JobsOut:
+    """Newest first; `next_cursor` leads to older ones."""
+    return JobsOut.of(jobs.page(project, **wanted.asked()))
+
+
+@router.get("/{job_id}", summary="Show a job", responses=fails_with(NotFound))
+def get_job(job_id: JobId, project: ProjectDep, jobs: JobsDep) -> JobOut:
+    """A job's state, why it is in it, how far it is, and what it came to."""
+    return JobOut.of(jobs.get(project, job_id))
+
+
+@router.post(
+    "/{job_id}/cancel",
+    status_code=202,
+    summary="Cancel a job",
+    responses=fails_with(NotFound, IllegalTransition),
+)
+def cancel_job(job_id: JobId, project: ProjectDep, jobs: JobsDep) -> JobOut:
+    """Ask a job to stop; its processes are gone and its resources free within 10 s."""
+    return JobOut.of(jobs.cancel(project, job_id))
+
+
+def _digest(spec: TrainSpec) -> str:
+    """Of what was said, however it was spaced and in whatever order."""
+    said = spec.model_dump(mode="json", exclude_unset=True)
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _as_json(plan: PlanOut) -> Response:
+    return Response(plan.model_dump_json(), media_type="application/json")

@@ -1,0 +1,158 @@
+"""What the routes of jobs give, and what they can be asked; a job itself is a `TrainSpec`."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from service.cluster.cluster import Capacity
+from service.http.example import example
+from service.jobs import examples
+from service.jobs.plan import Plan
+from service.jobs.store import Page
+from service.lifecycle import Job, Progress, Result, State
+from trainer.contract.reasons import Reason
+from trainer.contract.spec import Demand, ResolvedSpec
+
+
+class JobsWanted(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    state: State | None = None
+    """Only jobs in this state."""
+    kind: Literal["train"] | None = None
+    """Only jobs of this kind."""
+    label: list[str] = Field(default=[], max_length=1, examples=[["team=vision"]])
+    """`key=value`: only jobs that carry this label."""
+    limit: int = Field(default=50, ge=1, le=500)
+    """Jobs on a page."""
+    cursor: str | None = Field(default=None, max_length=64)
+    """A page's `next_cursor`."""
+
+    @field_validator("label")
+    @classmethod
+    def _key_and_value(cls, label: list[str]) -> list[str]:
+        if any("=" not in one for one in label):
+            raise ValueError("give it as key=value, for example team=vision")
+        return label
+
+    def asked(self) -> dict[str, Any]:
+        """In the words of `Jobs.page`."""
+        pair = tuple(self.label[0].split("=", 1)) if self.label else None
+        return self.model_dump(exclude={"label"}) | {"label": pair}
+
+
+class JobOut(BaseModel, use_attribute_docstrings=True):
+    """A job."""
+
+    model_config = ConfigDict(json_schema_extra=example(lambda: JobOut.of(examples.job())))
+
+    id: str
+    kind: str
+    state: State
+    reason: Reason | None
+    """What it waits for, or what ended it."""
+    attempt: int
+    """Number of its newest attempt, from 1; 0 before the first."""
+    spec: ResolvedSpec
+    """What was asked for, with every default filled in."""
+    progress: Progress | None
+    result: Result | None
+    name: str | None
+    labels: dict[str, str]
+    priority: int
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    links: dict[str, str]
+
+    @classmethod
+    def of(cls, job: Job) -> "JobOut":
+        return cls(
+            id=job.id,
+            kind=job.spec.kind,
+            state=job.state,
+            reason=job.reason,
+            attempt=job.attempt,
+            spec=job.spec,
+            progress=job.progress,
+            result=job.result,
+            name=job.spec.name,
+            labels=job.spec.labels,
+            priority=job.spec.priority,
+            created_at=job.created_at,
+            started_at=job.started_at,
+            ended_at=job.ended_at,
+            links=_links(job.id),
+        )
+
+
+class JobsOut(BaseModel, use_attribute_docstrings=True):
+    """A page of jobs, newest first."""
+
+    model_config = ConfigDict(
+        json_schema_extra=example(lambda: JobsOut.of(Page((examples.job(),), examples.JOB_ID)))
+    )
+
+    items: list[JobOut]
+    next_cursor: str | None
+    """Give it as `cursor` for the next page; null on the last one."""
+
+    @classmethod
+    def of(cls, page: Page) -> "JobsOut":
+        return cls(items=[JobOut.of(job) for job in page.items], next_cursor=page.next_cursor)
+
+
+class Available(BaseModel):
+    """What the cluster has, and what of it is free."""
+
+    cpus: float
+    cpus_free: float
+    gpus: float
+    gpus_free: float
+
+    @classmethod
+    def of(cls, capacity: Capacity) -> "Available":
+        return cls(
+            cpus=capacity.cpus,
+            cpus_free=capacity.cpus_free,
+            gpus=capacity.gpus,
+            gpus_free=capacity.gpus_free,
+        )
+
+
+class PlanOut(BaseModel, use_attribute_docstrings=True):
+    """What a job would be; none has been made."""
+
+    model_config = ConfigDict(json_schema_extra=example(lambda: PlanOut.of(examples.planned())))
+
+    spec: ResolvedSpec
+    parameters: int
+    multiply_adds: int
+    """Of one image's forward pass, as the paper counts."""
+    memory_per_worker_bytes: int
+    """An estimate: 12 bytes a parameter (fp32 weight, gradient, momentum) and 4 bytes an activation
+    of the worker's images. The libraries' own memory comes on top."""
+    demand: Demand
+    cluster: Available | None
+    """As last seen; null while the cluster has not answered."""
+    checks: list[Reason]
+    """What would keep it from starting now."""
+
+    @classmethod
+    def of(cls, plan: Plan) -> "PlanOut":
+        return cls(
+            spec=plan.spec,
+            parameters=plan.parameters,
+            multiply_adds=plan.multiply_adds,
+            memory_per_worker_bytes=plan.memory_per_worker_bytes,
+            demand=plan.demand,
+            cluster=Available.of(plan.cluster) if plan.cluster else None,
+            checks=list(plan.checks),
+        )
+
+
+def _links(job_id: str) -> dict[str, str]:
+    here = f"/jobs/{job_id}"
+    parts = ("metrics", "logs", "events", "checkpoints", "cancel")
+    return {"self": here, "stream": f"{here}/metrics/stream"} | {
+        part: f"{here}/{part}" for part in parts
+    }

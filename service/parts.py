@@ -1,0 +1,154 @@
+"""Everything the service is made of, put together once. `main` and its routes use it."""
+
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import URL, Engine
+
+from service import auth
+from service.auth import Authenticate
+from service.catalogue.service import Catalogue
+from service.clock import utc_now
+from service.cluster.cluster import Cluster
+from service.cluster.ray_rest import RayRest
+from service.db import engine as database
+from service.db import migrate
+from service.db.leases import Leases
+from service.deployments import serve as ray_serve
+from service.deployments.plan import ReplicaOptions
+from service.deployments.rollout import Rollout
+from service.deployments.serve import Serve
+from service.deployments.service import Deployments
+from service.deployments.store import DeploymentStore
+from service.ids import new_job_id
+from service.jobs.service import Jobs
+from service.jobs.store import JobStore
+from service.local.ray_serve import serve_answers
+from service.models.service import Models
+from service.models.store import ModelStore
+from service.predict import service as predict
+from service.predict.service import Predictor
+from service.reconcile.attend import Attendant
+from service.reconcile.loop import Reconciler
+from service.settings import Settings
+from service.system.service import System, check_database, check_serve, check_store
+from trainer.contract.objects.open import open_store
+from trainer.contract.objects.store import ObjectStore
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What an application is made of."""
+
+    settings: Settings
+    authenticate: Authenticate
+    engine: Engine
+    jobs: Jobs
+    models: Models
+    deployments: Deployments
+    predictor: Predictor
+    catalogue: Catalogue
+    system: System
+    reconciler: Reconciler
+
+    async def close(self) -> None:
+        """Let go of connections; the parts are of no use afterwards."""
+        await self.predictor.close()
+        self.engine.dispose()
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What the service does not make itself: the cluster, and how to see whether Serve answers."""
+
+    cluster: Cluster
+    serve: Serve
+    serve_address: str
+    serve_answers: Callable[[], bool]
+
+
+def assemble(settings: Settings) -> Parts:
+    """The parts for complete settings: `ray_address` and `serve_address` lead to a running Ray.
+    Brings the database up to date, and makes the administrator's key at first start."""
+    return put_together(settings, _outside(settings))
+
+
+def put_together(settings: Settings, outside: Outside) -> Parts:
+    """The parts around a cluster."""
+    data_dir = settings.data_dir.expanduser().resolve()
+    data_dir.mkdir(parents=True, exist_ok=True)
+    file = URL.create("sqlite", database=str(data_dir / "residual.db"))
+    engine = database.connect(settings.database_url or file.render_as_string())
+    migrate.upgrade(engine)
+    storage_url = settings.storage_url or (data_dir / "objects").as_uri()
+    objects = open_store(storage_url)
+    store = JobStore(engine)
+    jobs = Jobs(
+        store=store,
+        objects=objects,
+        capacity=lambda: reconciler.capacity(),  # noqa: PLW0108 - it is made below, of `jobs` too
+        clock=utc_now,
+        new_id=lambda: new_job_id(utc_now(), secrets.randbits),
+    )
+    models = Models(ModelStore(engine), objects, jobs, utc_now)
+    deployed = DeploymentStore(engine)
+    deployments = Deployments(deployed, models, utc_now)
+    options = ReplicaOptions(storage_url, settings.replica_cpus, settings.replica_gpus)
+    rollout = Rollout(deployed, outside.serve, options, utc_now)
+    reconciler = Reconciler(
+        attendant=Attendant(
+            store=store,
+            objects=objects,
+            history=jobs.history,
+            cluster=outside.cluster,
+            register=models.register_result,
+            clock=utc_now,
+            storage_url=storage_url,
+        ),
+        leases=Leases(engine),
+        holder=f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}",
+        interval_s=settings.reconcile_interval_s,
+        also=[rollout.tick],
+    )
+    return Parts(
+        settings=settings,
+        authenticate=auth.only(auth.administrator_key(settings)),
+        engine=engine,
+        jobs=jobs,
+        models=models,
+        deployments=deployments,
+        predictor=Predictor(deployments, predict.connect(outside.serve_address)),
+        catalogue=Catalogue(objects),
+        system=_system(engine, objects, store, outside),
+        reconciler=reconciler,
+    )
+
+
+def _system(engine: Engine, objects: ObjectStore, store: JobStore, outside: Outside) -> System:
+    return System(
+        checks={
+            "database": lambda: check_database(engine),
+            "object_store": lambda: check_store(objects),
+            "ray": outside.cluster.capacity,
+            "serve": lambda: check_serve(outside.serve_answers),
+        },
+        cluster=outside.cluster,
+        line=lambda limit: store.line(limit=limit),
+    )
+
+
+def _outside(settings: Settings) -> Outside:
+    """Raises ValueError when the settings do not lead to a cluster."""
+    ray, proxy = settings.ray_address, settings.serve_address
+    if ray is None or proxy is None:
+        raise ValueError("set both RESIDUAL_RAY_ADDRESS and RESIDUAL_SERVE_ADDRESS, or neither")
+    token = settings.ray_token.get_secret_value() if settings.ray_token else None
+    return Outside(
+        cluster=RayRest(ray, token),
+        serve=ray_serve.connect(ray, proxy, token=token),
+        serve_address=proxy,
+        serve_answers=lambda: serve_answers(ray, token),
+    )

@@ -1,0 +1,73 @@
+"""Whether the service and the parts it stands on are well."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import Engine, text
+
+from service.cluster.cluster import Capacity, Cluster
+from service.errors import ClusterUnavailable, ServiceError
+from service.lifecycle import Job
+from trainer.contract import layout
+from trainer.contract.objects.store import NoSuchObject, ObjectStore
+
+LINE_SHOWN = 100
+"""Queued jobs that are shown, from the head of the line."""
+
+Check = Callable[[], object]
+"""Asks a part something cheap; raises whatever it likes when the part is away."""
+
+
+@dataclass(frozen=True)
+class System:
+    """Looks at the parts. Knows no HTTP."""
+
+    checks: Mapping[str, Check]
+    cluster: Cluster
+    line: Callable[[int], list[Job]]
+    """The first so many queued jobs, in the order in which they start."""
+
+    def away(self) -> dict[str, str | None]:
+        """Part → what is wrong with it, or None. All parts are asked at once."""
+        with ThreadPoolExecutor(max_workers=len(self.checks)) as pool:
+            return dict(zip(self.checks, pool.map(_trouble, self.checks.items()), strict=True))
+
+    def capacity(self) -> Capacity:
+        """Raises ClusterUnavailable."""
+        return self.cluster.capacity()
+
+    def queue(self) -> list[Job]:
+        return self.line(LINE_SHOWN)
+
+
+def check_database(engine: Engine) -> None:
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+
+
+def check_store(objects: ObjectStore) -> None:
+    """Any answer will do, also that there is no such object."""
+    try:
+        objects.get(layout.dataset("none"))
+    except NoSuchObject:
+        return
+
+
+def check_serve(answers: Callable[[], bool]) -> None:
+    """Raises ClusterUnavailable."""
+    if not answers():
+        raise ClusterUnavailable("Ray Serve does not answer.")
+
+
+def _trouble(part: tuple[str, Check]) -> str | None:
+    name, check = part
+    try:
+        check()
+    except ServiceError as error:
+        return error.message
+    except Exception as error:  # noqa: BLE001 - whatever a part raises, it is not ready
+        structlog.get_logger().warning("not_ready", part=name, why=repr(error))
+        return "It does not answer; the service's log says why."
+    return None
