@@ -34,7 +34,7 @@ from service.predict.service import Predictor
 from service.reconcile.attend import Attendant
 from service.reconcile.loop import Reconciler
 from service.settings import Settings
-from service.system.service import System, check_database, check_serve, check_store
+from service.system.service import System, check_database, check_ray, check_serve, check_store
 from trainer.contract.objects.open import open_store
 from trainer.contract.objects.store import ObjectStore
 
@@ -122,21 +122,21 @@ def put_together(settings: Settings, outside: Outside) -> Parts:
         deployments=deployments,
         predictor=Predictor(deployments, predict.connect(outside.serve_address)),
         catalogue=Catalogue(objects),
-        system=_system(engine, objects, store, outside),
+        system=_system(engine, objects, jobs, outside),
         reconciler=reconciler,
     )
 
 
-def _system(engine: Engine, objects: ObjectStore, store: JobStore, outside: Outside) -> System:
+def _system(engine: Engine, objects: ObjectStore, jobs: Jobs, outside: Outside) -> System:
     return System(
         checks={
             "database": lambda: check_database(engine),
             "object_store": lambda: check_store(objects),
-            "ray": outside.cluster.capacity,
+            "ray": lambda: check_ray(outside.cluster, jobs.capacity),
             "serve": lambda: check_serve(outside.serve_answers),
         },
         cluster=outside.cluster,
-        line=lambda limit: store.line(limit=limit),
+        line=lambda limit: jobs.store.line(limit=limit),
     )
 
 

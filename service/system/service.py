@@ -55,6 +55,14 @@ def check_store(objects: ObjectStore) -> None:
         return
 
 
+def check_ray(cluster: Cluster, seen: Callable[[], Capacity | None]) -> None:
+    """Ray answers, and the reconciler has `seen` what it has: a job's defaults follow from that.
+    Raises ClusterUnavailable."""
+    cluster.capacity()
+    if seen() is None:
+        raise ClusterUnavailable("The reconciler has not looked at the cluster yet.")
+
+
 def check_serve(answers: Callable[[], bool]) -> None:
     """Raises ClusterUnavailable."""
     if not answers():
