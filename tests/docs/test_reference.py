@@ -8,8 +8,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from scripts.write_reference import failures, page
-from service import errors
+from scripts.write_reference import page
 from service.settings import Settings
 from trainer.contract.recipes import RecipeFields
 from trainer.contract.spec import CheckpointEvery, TrainSpec
@@ -27,12 +26,6 @@ def test_the_reference_is_what_the_code_says() -> None:
 def test_every_setting_and_field_is_explained(model: type[BaseModel]) -> None:
     unexplained = [name for name, field in model.model_fields.items() if not field.description]
     assert unexplained == []
-
-
-def test_the_error_tree_in_the_docstring_is_the_tree_of_classes() -> None:
-    drawn = re.findall(r"([A-Z]\w+)\s+(\d{3})\s+(\w+)", errors.__doc__ or "")
-    classes = [(c.__name__, str(c.status), c.code) for c in failures(errors.ServiceError)]
-    assert drawn == classes
 
 
 def test_the_readmes_tree_names_every_folder_and_only_what_exists() -> None:
