@@ -79,7 +79,7 @@ def page() -> Iterator[str]:
     )
     yield "| length | " + " | ".join(lengths) + " |"
     yield "| `batch_size` | " + " | ".join(str(n.batch_size) for _, n in RECIPES.values()) + " |"
-    yield "\n## Networks\n\nAt the paper's input size, with 1000 classes (ImageNet family) or 10 (CIFAR family).\n"
+    yield "\n## Networks\n\nAt the paper's input size, with 1000 classes (ImageNet) or 10 (CIFAR).\n"
     yield "| name | family | shortcut | parameters | multiply-adds |\n|---|---|---|---|---|"
     for name, arch in catalogue().items():
         classes = 1000 if arch.input_size == 224 else 10
