@@ -6,7 +6,7 @@ The service sends images of one request in one body, as `pack` joins them; a rep
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from trainer.contract.names import Name
 
@@ -50,8 +50,30 @@ class ImageResult(BaseModel, frozen=True, use_attribute_docstrings=True):
     """The most probable first."""
 
 
-class Classified(BaseModel, frozen=True, use_attribute_docstrings=True):
+class Classified(BaseModel):
     """A replica's answer, and the answer of `POST /predict`."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        use_attribute_docstrings=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "model": "fashion",
+                    "version": 1,
+                    "results": [
+                        {
+                            "predictions": [
+                                {"label": "Ankle boot", "index": 9, "probability": 0.97},
+                                {"label": "Sneaker", "index": 7, "probability": 0.02},
+                            ]
+                        }
+                    ],
+                    "preprocessing": "3b1f0c5a9d2e4f60",
+                }
+            ]
+        },
+    )
 
     model: Name
     version: int

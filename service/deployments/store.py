@@ -1,0 +1,107 @@
+"""Deployments in the database. Used by `Deployments` and `Rollout`; the only SQL about them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, CursorResult, Engine, and_, delete, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from service.db.tables import AliasRow, DeploymentRow
+from service.deployments.deployment import PENDING, Actual, Deployment, Desired
+
+
+@dataclass(frozen=True)
+class DeploymentStore:
+    """Every method is one transaction."""
+
+    engine: Engine
+
+    def get(self, project: str, name: str) -> Deployment | None:
+        return next(iter(self._select(*_key(project, name))), None)
+
+    def of_project(self, project: str) -> list[Deployment]:
+        """By name."""
+        return self._select(DeploymentRow.project == project)
+
+    def all(self) -> list[Deployment]:
+        """By project and name."""
+        return self._select()
+
+    def ask(
+        self, project: str, name: str, desired: Desired, *, actual: Actual, at: datetime
+    ) -> None:
+        """Note what is wanted; what serves goes on serving."""
+        values: dict[str, Any] = {
+            "desired": desired.model_dump(mode="json"),
+            "actual": actual.model_dump(mode="json"),
+            "message": None,
+            "changed_at": at,
+        }
+        change = update(DeploymentRow).where(*_key(project, name)).values(values)
+        if self._touches(change):
+            return
+        row = DeploymentRow(project=project, name=name, serving_version=None, **values)
+        try:
+            with Session(self.engine) as session, session.begin():
+                session.add(row)
+        except IntegrityError:  # another request made it in between
+            self._touches(change)
+
+    def note(self, seen: Deployment) -> bool:
+        """Note what was seen, unless something else was asked for meanwhile; whether it was noted."""
+        change = (
+            update(DeploymentRow)
+            .where(*_key(seen.project, seen.name), DeploymentRow.changed_at == seen.changed_at)
+            .values(
+                serving_version=seen.serving_version,
+                actual=seen.actual.model_dump(mode="json"),
+                message=seen.message,
+            )
+        )
+        return self._touches(change)
+
+    def delete(self, project: str, name: str) -> bool:
+        """Whether there was one."""
+        return self._touches(delete(DeploymentRow).where(*_key(project, name)))
+
+    def _select(self, *where: ColumnElement[bool]) -> list[Deployment]:
+        followed = and_(
+            AliasRow.project == DeploymentRow.project,
+            AliasRow.name == DeploymentRow.name,
+            AliasRow.alias == DeploymentRow.desired["alias"].as_string(),
+        )
+        rows = (
+            select(DeploymentRow, AliasRow.version)
+            .outerjoin(AliasRow, followed)
+            .where(*where)
+            .order_by(DeploymentRow.project, DeploymentRow.name)
+        )
+        with Session(self.engine) as session:
+            return list(_deployments(session.execute(rows)))
+
+    def _touches(self, change: Any) -> bool:
+        with Session(self.engine) as session, session.begin():
+            result = session.execute(change)
+            return isinstance(result, CursorResult) and result.rowcount > 0
+
+
+def _key(project: str, name: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return DeploymentRow.project == project, DeploymentRow.name == name
+
+
+def _deployments(rows: Iterable[tuple[DeploymentRow, int | None]]) -> Iterator[Deployment]:
+    for row, aliased in rows:
+        desired = Desired.model_validate(row.desired)
+        yield Deployment(
+            project=row.project,
+            name=row.name,
+            desired=desired,
+            target=aliased if desired.alias else desired.version,
+            serving_version=row.serving_version,
+            actual=Actual.model_validate(row.actual) if row.actual else PENDING,
+            message=row.message,
+            changed_at=row.changed_at,
+        )

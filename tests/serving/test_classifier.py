@@ -1,0 +1,87 @@
+"""A model version that loads answers as training computed it; one that is not right never serves."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from deploy import classifier
+from deploy.classifier import Classifier, Refused, Unfit
+from tests.serving.pictures import png
+from tests.serving.versions import CLASSES, Written, probabilities, write_checkpoint
+from trainer.contract.checkpoints import WEIGHTS
+from trainer.contract.manifest import Damaged
+from trainer.contract.objects.local import LocalStore
+from trainer.contract.serving import ImageResult
+
+CPU = torch.device("cpu")
+Load = Callable[[Written], Classifier]
+
+
+def answers(classifier: Classifier, images: list[bytes], top_k: int) -> tuple[ImageResult, ...]:
+    return classifier.classify(classifier.prepare(images), top_k=top_k)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return LocalStore(tmp_path)
+
+
+@pytest.fixture
+def load(store: LocalStore) -> Load:
+    return lambda written: classifier.load(store, written.prefix, device=CPU)
+
+
+def test_it_gives_the_probabilities_of_a_direct_forward_pass(store: LocalStore, load: Load) -> None:
+    written = write_checkpoint(store, "job-1")
+    images = [png(1), png(2), png(3)]
+    for image, result in zip(images, answers(load(written), images, 10), strict=True):
+        expected = probabilities(written, image)
+        for prediction in result.predictions:
+            assert prediction.probability == pytest.approx(expected[prediction.index], abs=1e-6)
+            assert prediction.label == CLASSES[prediction.index]
+        shown = [prediction.probability for prediction in result.predictions]
+        assert shown == sorted(shown, reverse=True)
+        assert sum(shown) == pytest.approx(1, abs=1e-5)
+
+
+def test_more_classes_than_there_are_gives_them_all(store: LocalStore, load: Load) -> None:
+    (result,) = answers(load(write_checkpoint(store, "job-1")), [png()], 1000)
+    assert sorted(p.index for p in result.predictions) == list(range(len(CLASSES)))
+
+
+def test_a_bad_image_among_several_is_named(store: LocalStore, load: Load) -> None:
+    with pytest.raises(Refused) as refused:
+        load(write_checkpoint(store, "job-1")).prepare([png(), b"no image"])
+    assert (refused.value.index, refused.value.status) == (1, 415)
+
+
+def test_a_version_that_answers_otherwise_than_training_is_unfit(
+    store: LocalStore, load: Load
+) -> None:
+    other = write_checkpoint(store, "job-1").weights
+    with pytest.raises(Unfit, match="golden batch"):
+        load(write_checkpoint(store, "job-2", seed=1, weights=other))
+
+
+def test_a_version_that_answers_not_a_number_is_unfit(store: LocalStore, load: Load) -> None:
+    good = write_checkpoint(store, "job-1").weights
+    broken = {name: tensor * float("nan") for name, tensor in good.items() if "weight" in name}
+    with pytest.raises(Unfit, match="golden batch"):
+        load(write_checkpoint(store, "job-2", weights=broken))
+
+
+def test_weights_of_another_network_are_unfit(store: LocalStore, load: Load) -> None:
+    with pytest.raises(Unfit, match="not those of resnet8"):
+        load(write_checkpoint(store, "job-1", weights={"surplus": torch.zeros(1)}))
+
+
+def test_a_flipped_bit_is_damage(store: LocalStore, load: Load) -> None:
+    written = write_checkpoint(store, "job-1")
+    key = f"{written.prefix}/{WEIGHTS}"
+    data = bytearray(store.get(key))
+    data[-1] ^= 1
+    store.put(key, bytes(data))
+    with pytest.raises(Damaged, match="not what its manifest says"):
+        load(written)

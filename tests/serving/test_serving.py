@@ -1,0 +1,234 @@
+"""Models served by a real Ray Serve, through the whole application."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from service.local import instance
+from service.local.ray_head import LocalRay
+from service.main import create_app
+from service.models.store import ModelVersion
+from service.parts import Parts, assemble
+from service.settings import Settings
+from tests.serving.pictures import encoded, picture
+from tests.serving.versions import Written, probabilities, write_checkpoint
+from trainer.contract import checkpoints, layout
+from trainer.contract.checkpoints import WEIGHTS
+
+pytestmark = pytest.mark.ray
+
+KEY = "the-key-of-these-tests"
+PNG = encoded(picture(1))
+
+T = TypeVar("T")
+
+
+@dataclass
+class World:
+    """The service on a Ray of its own, with a model `shapes`."""
+
+    client: TestClient
+    parts: Parts
+    ray: httpx.Client
+
+    def register(self) -> tuple[int, Written]:
+        """The next version, with weights of its own."""
+        objects, store = self.parts.models.objects, self.parts.models.store
+        number = len(store.versions("default", "shapes")) + 1
+        written = write_checkpoint(objects, f"job-{number}", seed=number)
+        source = checkpoints.read(objects, written.prefix)
+        at = datetime.now(UTC)
+        checkpoints.copy_as_version(objects, source, prefix_of(number), at=at)
+        made = ModelVersion("default", "shapes", number, written.prefix, written.meta, at)
+        store.insert(made)
+        return number, written
+
+    def serving(self) -> int:
+        """The version that serves; a new one, if none does."""
+        shown = self.client.get("/models/shapes/deployment").json()
+        if shown.get("state") != "ready":
+            self.register()
+            self.deploy()
+            shown = self.reaches("ready")
+        return int(shown["serving_version"])
+
+    def deploy(self, **body: object) -> None:
+        answer = self.client.put("/models/shapes/deployment", json=body)
+        assert answer.status_code == 202, answer.text
+
+    def reaches(self, state: str) -> dict[str, Any]:
+        """The deployment, once it is in `state`."""
+
+        def look() -> dict[str, Any] | None:
+            shown: dict[str, Any] = self.client.get("/models/shapes/deployment").json()
+            return shown if shown["state"] == state else None
+
+        return eventually(look)
+
+    def predict(self, image: bytes, *, top_k: int = 5) -> httpx.Response:
+        answer: httpx.Response = self.client.post(
+            f"/predict?model=shapes&top_k={top_k}",
+            content=image,
+            headers={"Content-Type": "image/png"},
+        )
+        return answer
+
+    def applications(self) -> list[str]:
+        return sorted(self.ray.get("/api/serve/applications/").json()["applications"])
+
+
+def prefix_of(number: int) -> str:
+    return layout.model_version("default", "shapes", number)
+
+
+def eventually(look: Callable[[], T | None], within_s: float = 60) -> T:
+    deadline = time.monotonic() + within_s
+    while (found := look()) is None:
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.1)
+    return found
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    data_dir: Path = tmp_path_factory.mktemp("data")
+    ray = LocalRay(instance.prepare(data_dir), say=lambda _: None, stopping=threading.Event())
+    try:
+        record = ray.start()
+        settings = Settings.model_validate(
+            {
+                "data_dir": data_dir,
+                "api_key": KEY,
+                "ray_address": record.address,
+                "ray_token": ray.token,
+                "serve_address": record.serve_address,
+            }
+        )
+        parts = assemble(settings)
+        key = {"Authorization": f"Bearer {KEY}"}
+        token = {"Authorization": f"Bearer {ray.token}"}
+        with (
+            TestClient(create_app(parts), headers=key) as client,
+            httpx.Client(base_url=record.address, headers=token, timeout=30) as dashboard,
+        ):
+            yield World(client, parts, dashboard)
+    finally:
+        ray.end()
+
+
+def kinds_of_pictures() -> dict[str, bytes]:
+    shown = picture(7)
+    turned = Image.Exif()
+    turned[0x0112] = 6  # to be turned by 90° to stand upright
+    clear = shown.convert("RGBA")
+    clear.putalpha(128)
+    return {
+        "rgb": encoded(shown),
+        "jpeg": encoded(shown, "JPEG"),
+        "webp": encoded(shown, "WEBP"),
+        "grey": encoded(shown.convert("L")),
+        "one bit": encoded(shown.convert("1")),
+        "16 bits": encoded(shown.convert("L").convert("I;16")),
+        "palette": encoded(shown.convert("P")),
+        "rgba": encoded(clear),
+        "cmyk": encoded(shown.convert("CMYK"), "JPEG"),
+        "turned": encoded(shown, "JPEG", exif=turned),
+    }
+
+
+def test_pictures_of_every_kind_get_the_answer_of_a_direct_forward_pass(world: World) -> None:
+    number, written = world.register()
+    world.deploy()
+    shown = world.reaches("ready")
+    assert (shown["serving_version"], shown["replicas"]) == (number, 1)
+    for kind, image in kinds_of_pictures().items():
+        answer = world.predict(image, top_k=10)
+        assert answer.status_code == 200, (kind, answer.text)
+        given = {
+            each["index"]: each["probability"]
+            for each in answer.json()["results"][0]["predictions"]
+        }
+        expected = dict(enumerate(probabilities(written, image)))
+        assert given == pytest.approx(expected, abs=1e-5), kind
+
+
+def test_what_is_no_picture_is_refused_with_its_place(world: World) -> None:
+    world.serving()
+    frames = [picture(seed) for seed in range(2)]
+    animated = encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:])
+    for image in (b"text", PNG[:100], animated, encoded(frames[0], "GIF")):
+        assert world.predict(image).status_code == 415
+    huge = encoded(Image.new("1", (6000, 6000)))
+    assert world.predict(huge).status_code == 413
+    files = [("file", ("a.png", PNG)), ("file", ("b.png", b"text"))]
+    answer = world.client.post("/predict", files=files)
+    assert (answer.status_code, "File 2 of 2" in answer.json()["detail"]) == (415, True)
+
+
+def test_a_switch_to_another_version_loses_no_request(world: World) -> None:
+    old, (new, _) = world.serving(), world.register()
+    over = threading.Event()
+
+    def keep_asking() -> list[tuple[int, int]]:
+        """Status and version (0: none) of each answer."""
+        seen = []
+        while not over.is_set():
+            answer = world.predict(PNG)
+            seen.append((answer.status_code, answer.json().get("version", 0)))
+        return seen
+
+    with ThreadPoolExecutor() as threads:
+        clients = [threads.submit(keep_asking) for _ in range(2)]
+        try:
+            world.deploy(version=new)
+            assert world.reaches("ready")["serving_version"] == new
+            eventually(lambda: world.applications() == [f"default.shapes.{new}"] or None)
+        finally:
+            over.set()
+        for client in clients:
+            seen = client.result()
+            assert {status for status, _ in seen} == {200}
+            versions = [version for _, version in seen]
+            assert versions == sorted(versions)
+            assert {old, new} == set(versions)
+
+
+def test_a_corrupt_version_never_serves_and_the_old_one_goes_on(world: World) -> None:
+    old, (new, _) = world.serving(), world.register()
+    objects = world.parts.models.objects
+    data = bytearray(objects.get(f"{prefix_of(new)}/{WEIGHTS}"))
+    data[-1] ^= 1
+    objects.put(f"{prefix_of(new)}/{WEIGHTS}", bytes(data))
+    world.deploy(version=new)
+    shown = world.reaches("failed")
+    assert shown["serving_version"] == old
+    assert f"is not what its manifest says. Version {old} goes on serving." in shown["message"]
+    assert world.predict(PNG).json()["version"] == old
+    world.deploy(version=old)
+    assert world.reaches("ready")["message"] is None
+
+
+def test_a_serve_that_lost_everything_gets_it_back(world: World) -> None:
+    world.serving()
+    assert world.ray.delete("/api/serve/applications/").is_success
+    answer = world.predict(PNG)
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
+    eventually(lambda: world.predict(PNG).is_success or None)
+
+
+def test_a_deployment_that_is_taken_down_is_gone(world: World) -> None:
+    world.serving()
+    assert world.client.delete("/models/shapes/deployment").status_code == 202
+    assert world.predict(PNG).status_code == 404
+    eventually(lambda: world.applications() == [] or None)
