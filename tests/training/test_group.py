@@ -1,0 +1,152 @@
+"""Three real processes on gloo: what they compute together is what one computes alone."""
+
+import json
+import os
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.multiprocessing.spawn import spawn
+from torch.nn.parallel import DistributedDataParallel
+
+from tests.training import small_runs
+from tests.training.small_runs import CPU, Killed, Until, kill, linear, order, small_spec
+from trainer.contract.datasets import DATASETS
+from trainer.contract.objects.local import LocalStore
+from trainer.data.batches import pixel_mean
+from trainer.data.load import load
+from trainer.training.attempt import run
+from trainer.training.group import Group
+from trainer.training.loop import Learner, evaluate, train
+from trainer.training.setup import Setting
+
+WORLD = 3
+
+
+def together(rank: int, folder: str) -> None:
+    """One of the processes; the first writes what the tests look at."""
+    os.environ |= {"GLOO_SOCKET_IFNAME": "lo"}
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=WORLD)
+    root, group = Path(folder), Group(rank, WORLD)
+    weights = one_step(root, group)
+    counted = {world: count(root, Group(rank, world)) for world in (1, 2, 3) if rank < world}
+    gathered: list[dict[int, float] | None] = [None] * WORLD
+    dist.all_gather_object(gathered, counted)
+    resumed(root, group)
+    if group.first:
+        torch.save(weights, root / "weights.pt")
+        (root / "counted.json").write_text(json.dumps(gathered))
+    dist.destroy_process_group()
+
+
+def one_step(root: Path, group: Group) -> torch.Tensor:
+    """A linear model's weights after one optimizer step on a batch of 64: shares of 21, 21, 22."""
+    spec = small_spec(iterations=1)
+    dataset = load(DATASETS["digits"], LocalStore(root))
+    torch.manual_seed(0)
+    network = linear()
+    model = DistributedDataParallel(network) if group.world > 1 else network
+    taught = Learner(
+        spec=spec,
+        dataset=dataset,
+        network=network,
+        model=model,
+        optimizer=torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4),
+        pixel_mean=pixel_mean(dataset.train),
+        device=CPU,
+        precision="fp32",
+        group=group,
+    )
+    train(taught, range(1), Unheard())
+    return network.get_parameter("1.weight").detach()
+
+
+class Unheard:
+    def trained(self, step: int, rate: float, sums: torch.Tensor) -> None: ...
+    def validated(self, step: int, sums: torch.Tensor) -> None: ...
+    def checkpoint_due(self, step: int) -> None: ...
+
+
+class Apart(Group):
+    """A group whose workers' sums are looked at before they are added."""
+
+    def add(self, sums: torch.Tensor) -> None: ...
+    def copy_first(self, tensors: object) -> None: ...
+
+
+def count(root: Path, group: Group) -> float:
+    """Validation images that this worker counts when there are `group.world` of them."""
+    dataset = load(DATASETS["digits"], LocalStore(root))
+    network = linear()
+    alone = Learner(
+        spec=small_spec(),
+        dataset=dataset,
+        network=network,
+        model=network,
+        optimizer=torch.optim.SGD(network.parameters(), lr=0.1),
+        pixel_mean=pixel_mean(dataset.train),
+        device=CPU,
+        precision="fp32",
+        group=Apart(group.rank, group.world),
+    )
+    return float(evaluate(alone)[3])
+
+
+def resumed(root: Path, group: Group) -> None:
+    """An undisturbed run, and one that lost all its workers and was resumed."""
+
+    def averaged(network: nn.Module) -> nn.Module:
+        return DistributedDataParallel(
+            network, forward_sync_buffers=False, gradient_as_bucket_view=True
+        )
+
+    setting = Setting(
+        store=LocalStore(root / "undisturbed"),
+        group=group,
+        device=CPU,
+        wrap=averaged,
+        versions={},
+        clock=lambda: datetime.now(UTC),
+    )
+    spec = small_spec(workers=WORLD, iterations=12, checkpoint_every={"steps": 5})
+    run(order(1, spec), setting)
+    setting = replace(setting, store=LocalStore(root / "resumed"))
+    mortal = replace(setting, wrap=lambda network: Until(averaged(network), 8, kill))
+    with pytest.raises(Killed):
+        run(order(1, spec), mortal)
+    run(order(2, spec), setting)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("group")
+    spawn(together, (str(root),), WORLD)  # type: ignore[no-untyped-call]
+    return root
+
+
+def test_uneven_shares_train_like_one_process(results: Path) -> None:
+    alone = one_step(results, Group())
+    together = torch.load(results / "weights.pt", weights_only=True)
+    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("world", [1, 2, 3])
+def test_evaluation_counts_every_image_once_over_all_workers(results: Path, world: int) -> None:
+    counted = json.loads((results / "counted.json").read_text())
+    assert sum(each.get(str(world), 0) for each in counted) == DATASETS["digits"].val_images
+
+
+def test_three_workers_resume_to_the_bit(results: Path) -> None:
+    undisturbed, resumed = LocalStore(results / "undisturbed"), LocalStore(results / "resumed")
+    assert small_runs.started(resumed, 2).resumed_step == 5
+    assert small_runs.hashes(resumed, 2, 12) == small_runs.hashes(undisturbed, 1, 12)
+
+
+def test_three_workers_write_each_step_of_the_whole_batch_once(results: Path) -> None:
+    found = small_runs.points(LocalStore(results / "undisturbed"), 1)
+    assert [(point.step, point.images) for point in found] == [(step, 64) for step in range(1, 13)]

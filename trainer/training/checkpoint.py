@@ -1,0 +1,127 @@
+"""Keeps checkpoints of an attempt: copied in the loop, written and committed in the background.
+
+Only the first worker has one. What a checkpoint holds is in `trainer.contract.checkpoints`.
+"""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+
+from trainer.contract import attempts, layout, manifest
+from trainer.contract.attempts import Best, MetricPoint, Outcome
+from trainer.contract.checkpoints import CheckpointMeta
+from trainer.contract.objects.store import AlreadyExists, ObjectStore, StoreUnavailable
+from trainer.training.failures import Diverged, Fenced
+from trainer.training.patience import patiently
+from trainer.training.points import epoch_of
+from trainer.training.snapshot import Proof, Snapshot, write
+
+log = logging.getLogger(__name__)
+
+NEWEST_KEPT = 2
+"""Besides the best one. The older of the two is for the case that the newest is damaged."""
+
+
+@dataclass
+class Checkpointer:
+    """One checkpoint is on its way at most; asking for the next waits for it."""
+
+    store: ObjectStore
+    template: CheckpointMeta
+    """What all checkpoints of the attempt have in common."""
+    steps_per_epoch: int
+    snapshot: Snapshot
+    proof: Proof
+    best: Best | None
+    """Of the earlier attempts at first."""
+    settle_metrics: Callable[[], None]
+    """Returns when the points up to now can be read: a checkpoint never outruns its metrics."""
+    clock: Callable[[], datetime]
+    _steps: list[int] = field(default_factory=list)
+    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "checkpoint"))
+    _flight: Future[None] | None = None
+
+    def save(self, step: int, metrics: MetricPoint | None) -> None:
+        """Start keeping the state after `step`; `metrics` are its own validation point, if any."""
+        self.land()
+        self.snapshot.take()
+        self._flight = self._thread.submit(self._keep, step, metrics)
+
+    def check(self) -> None:
+        """Raise what went wrong with the last checkpoint, if that is known already."""
+        if self._flight is not None and self._flight.done():
+            self._flight.result()
+
+    def land(self) -> None:
+        """Return when the last checkpoint is committed. Raises what went wrong with it."""
+        if self._flight is not None:
+            self._flight.result()
+
+    def close(self) -> None:
+        """Take no more checkpoints; the one on its way may still be committed."""
+        self._thread.shutdown(wait=False)
+
+    def _keep(self, step: int, metrics: MetricPoint | None) -> None:
+        self.settle_metrics()
+        # Weights can be lost in the very update that the checkpoint is of, before any loss shows it.
+        if not all(torch.isfinite(weight).all() for weight in self.snapshot.weights.values()):
+            raise Diverged(step)
+        meta = self.template.model_copy(
+            update={
+                "step": step,
+                "epoch": epoch_of(step, self.steps_per_epoch),
+                "metrics": metrics,
+            }
+        )
+        best = _better(self.best, metrics, meta.attempt)
+        with TemporaryDirectory(prefix="residual-") as folder:
+            files = write(self.snapshot, self.proof, best, Path(folder))
+            patiently(lambda: self._commit(meta, files, self.clock()))
+        self.best = best
+        self._steps.append(step)
+        self._drop_old()
+
+    def _commit(self, meta: CheckpointMeta, files: dict[str, Path], at: datetime) -> None:
+        job, attempt = meta.job_id, meta.attempt
+        outcome = attempts.read(self.store, layout.outcome(job, attempt), Outcome)
+        if outcome is not None:
+            raise Fenced(f"attempt {attempt} of {job} was closed as {outcome.status}")
+        prefix = layout.checkpoint(job, attempt, meta.step)
+        facts = meta.model_dump(mode="json")
+        try:
+            manifest.commit(self.store, prefix, files, facts, at=at)
+        except AlreadyExists:
+            # Nobody else writes here: an earlier try wrote it, and the store's answer was lost.
+            if manifest.read(self.store, prefix).meta != facts:
+                raise
+
+    def _drop_old(self) -> None:
+        """Delete what is neither the best nor among the newest."""
+        attempt = self.template.attempt
+        kept = set(self._steps[-NEWEST_KEPT:])
+        if self.best is not None and self.best.attempt == attempt:
+            kept.add(self.best.step)
+        for step in [step for step in self._steps if step not in kept]:
+            prefix = layout.checkpoint(self.template.job_id, attempt, step)
+            try:
+                # Without its manifest it is no checkpoint, so a reader never meets half of one.
+                self.store.delete(f"{prefix}/{manifest.MANIFEST}")
+                for entry in list(self.store.list(f"{prefix}/")):
+                    self.store.delete(entry.key)
+            except StoreUnavailable as error:
+                log.warning("the checkpoint of step %d is not deleted yet: %s", step, error)
+                return
+            self._steps.remove(step)
+
+
+def _better(best: Best | None, metrics: MetricPoint | None, attempt: int) -> Best | None:
+    """The best checkpoint with this one; of equals the earlier."""
+    if metrics is None or (best is not None and best.metrics.top1_error <= metrics.top1_error):
+        return best
+    return Best(attempt=attempt, step=metrics.step, metrics=metrics)
