@@ -1,0 +1,62 @@
+"""`residual jobs`, `logs` and `cancel`: what is there, what it said, and an end to it."""
+
+from typing import Annotated, Any
+
+import typer
+
+from service.cli.client import Url, connect
+
+JobId = Annotated[str, typer.Argument(help="Id of the job.", metavar="JOB")]
+
+ROW = "{id:<32} {state:<10} {arch:<12} {dataset:<20} {progress:>14} {error:>7}"
+
+
+def jobs(
+    state: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
+    limit: Annotated[int, typer.Option(help="The newest so many.")] = 20,
+    url: Url = None,
+) -> None:
+    """List jobs, newest first."""
+    query: dict[str, str | int] = {"limit": limit} | ({"state": state} if state else {})
+    with connect(url) as client:
+        found = client.get("/jobs", **query)["items"]
+    head = ("id", "state", "arch", "dataset", "progress", "error")
+    typer.echo(ROW.format(**{name: name for name in head}))
+    for job in found:
+        typer.echo(ROW.format(**_row(job)))
+
+
+def logs(  # noqa: PLR0913 - one parameter for each option
+    job: JobId,
+    attempt: Annotated[int | None, typer.Option(help="Only this attempt.")] = None,
+    rank: Annotated[str | None, typer.Option(help="Only this worker, or driver.")] = None,
+    level: Annotated[str | None, typer.Option(help="This level and worse.")] = None,
+    *,
+    follow: Annotated[bool, typer.Option(help="Go on until the job ends.")] = False,
+    url: Url = None,
+) -> None:
+    """Print what a job's workers wrote."""
+    given = {"attempt": attempt, "rank": rank, "level": level}
+    query = {name: value for name, value in given.items() if value is not None}
+    with connect(url) as client:
+        for line in client.lines(f"/jobs/{job}/logs", follow=follow, **query):
+            typer.echo(line)
+
+
+def cancel(job: JobId, url: Url = None) -> None:
+    """End a job; its processes are gone within ten seconds."""
+    with connect(url) as client:
+        answer = client.post(f"/jobs/{job}/cancel")
+    typer.echo(f"{answer['id']} {answer['state']}")
+
+
+def _row(job: dict[str, Any]) -> dict[str, str]:
+    progress, result, spec = job["progress"], job["result"], job["spec"]
+    return {
+        "id": job["id"],
+        "state": job["state"],
+        "arch": spec["arch"],
+        "dataset": spec["dataset"],
+        "progress": f"{progress['step']}/{progress['steps']}" if progress else "",
+        "error": f"{result['best']['metrics']['top1_error']:.1f} %" if result else "",
+    }

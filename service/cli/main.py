@@ -1,0 +1,42 @@
+"""The command `residual`: the service on this machine, and a client for it."""
+
+import sys
+
+import typer
+from pydantic import ValidationError
+
+from service.cli import demo, jobs, key, predict, train, up, watch
+from service.cli.failure import CommandFailed
+from service.local.failure import CannotStart
+
+commands = typer.Typer(
+    help="Distributed training as a service, on Ray. Start with `residual up` or `residual demo`.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+commands.command("up")(up.up)
+commands.command("demo")(demo.demo)
+commands.command("key")(key.key)
+commands.command("train")(train.train)
+commands.command("jobs")(jobs.jobs)
+commands.command("watch")(watch.watch)
+commands.command("logs")(jobs.logs)
+commands.command("cancel")(jobs.cancel)
+commands.command("predict")(predict.predict)
+
+
+def app() -> None:
+    """The entry point: runs one command; what went wrong is a sentence on standard error."""
+    try:
+        commands()
+    except (CommandFailed, CannotStart) as error:
+        sys.exit(f"residual: {error}")
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        sys.exit(f"residual: {name}: {first['msg']} (given: {first['input']!r})")
+
+
+if __name__ == "__main__":
+    app()

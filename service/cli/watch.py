@@ -1,0 +1,78 @@
+"""`residual watch`: a job's progress, live, until it has ended."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
+
+import httpx
+import typer
+
+from service.cli.client import Client, Url, connect
+from service.cli.failure import CommandFailed
+from service.cli.progress import showing
+from trainer.contract.attempts import MetricPoint
+
+ENDED = {"succeeded", "failed", "cancelled"}
+LOOK_EVERY_S = 0.5
+PATIENCE_S = 60.0
+"""A service that is started again meanwhile is found again."""
+
+
+def watch(job: Annotated[str, typer.Argument(help="Id of the job.")], url: Url = None) -> None:
+    """Show a job's progress until it ends. Exit status 1 unless it succeeds."""
+    with connect(url) as client:
+        follow(client, job)
+
+
+def follow(client: Client, job: str) -> tuple[dict[str, Any], list[MetricPoint]]:
+    """The job as it ended, and all its points. Raises CommandFailed unless it succeeded."""
+    until_it_runs(client, job, say=lambda message: typer.echo(message, err=True))
+    points = []
+    with showing(client.get(f"/jobs/{job}")["spec"]) as show:
+        for point in all_points(client, job):
+            points.append(point)
+            show(point)
+    ended = client.get(f"/jobs/{job}")
+    if ended["state"] != "succeeded":
+        reason = ended["reason"] or {"message": "", "remedy": ""}
+        raise CommandFailed(
+            f"{job} {ended['state']}: {reason['message']} {reason['remedy']}".rstrip()
+        )
+    best = ended["result"]["best"]
+    error = best["metrics"]["top1_error"]
+    typer.echo(
+        f"{job} succeeded; best validation error {error:.2f} % at step {best['step']}", err=True
+    )
+    return ended, points
+
+
+def until_it_runs(client: Client, job: str, *, say: Callable[[str], None]) -> None:
+    """Say what a job waits for, whenever that changes."""
+    said = None
+    while True:
+        seen = client.get(f"/jobs/{job}")
+        reason = seen["reason"]["message"] if seen["reason"] else ""
+        if (seen["state"], reason) != said:
+            said = seen["state"], reason
+            say(f"{job} {seen['state']}{': ' if reason else ''}{reason}")
+        if seen["state"] in ENDED | {"running"}:
+            return
+        time.sleep(LOOK_EVERY_S)
+
+
+def all_points(client: Client, job: str) -> Iterator[MetricPoint]:
+    """Each point once, over as many streams as it takes."""
+    last: str | None = None
+    broken_at: float | None = None
+    while True:
+        try:
+            for event_id, point in client.points(job, after=last):
+                last, broken_at = event_id, None
+                yield point
+        except httpx.TransportError as error:
+            broken_at = broken_at or time.monotonic()
+            if time.monotonic() - broken_at > PATIENCE_S:
+                raise CommandFailed(f"the service does not answer any more ({error})") from error
+            time.sleep(LOOK_EVERY_S)
+        else:
+            return

@@ -1,0 +1,98 @@
+"""The command line's client against a running service."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from service.cli.demo_pictures import learning_curve
+from service.cli.demo_pictures import test_images as bundled_images
+from tests.e2e.conftest import Trained
+from tests.local.running import RESIDUAL, Running, environment
+from trainer.contract.attempts import MetricPoint
+
+
+@pytest.mark.ray
+def test_jobs_lists_what_there_is(running: Running, trained: Trained) -> None:
+    said = running.command("jobs", "--state=succeeded").stdout
+    assert trained.id in said
+    assert "resnet8" in said
+
+
+@pytest.mark.ray
+def test_watch_shows_an_epoch_a_line_where_there_is_no_terminal(
+    running: Running, trained: Trained
+) -> None:
+    done = running.command("watch", trained.id)
+    assert done.returncode == 0
+    assert "epoch 2/2" in done.stderr
+    assert "succeeded" in done.stderr
+
+
+@pytest.mark.ray
+def test_logs_prints_what_the_workers_wrote(running: Running, trained: Trained) -> None:
+    assert "[driver]" in running.command("logs", trained.id).stdout
+
+
+@pytest.mark.ray
+def test_predict_names_what_it_sees(running: Running, served: str, tmp_path: Path) -> None:
+    image = tmp_path / "image.png"
+    image.write_bytes(bundled_images(1)[0].png)
+    said = running.command("predict", str(image), f"--model={served}").stdout
+    assert said.startswith(f"{image}: ")
+    assert said.count("%") == 3
+
+
+@pytest.mark.ray
+def test_key_prints_the_key(running: Running) -> None:
+    assert running.command("key").stdout.strip() == running.key
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["watch", "job-unknown"], "no such job"),
+        (["train", "resnet21", "--dataset=digits"], "6n+2"),
+        (["predict", "/no/such/file"], "/no/such/file"),
+    ],
+)
+def test_what_cannot_be_done_is_a_sentence_and_no_trace(
+    running: Running, words: list[str], sentence: str
+) -> None:
+    done = running.command(*words)
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_service_the_command_line_says_how_to_start_one(tmp_path: Path) -> None:
+    env = environment(RESIDUAL_DATA_DIR=str(tmp_path), RESIDUAL_URL="http://127.0.0.1:1")
+    for more in ({}, {"RESIDUAL_API_KEY": "key"}):
+        done = subprocess.run(
+            [RESIDUAL, "jobs"],
+            env=env | more,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert "residual up" in done.stderr
+
+
+def test_the_demo_classifies_pictures_of_different_classes() -> None:
+    images = bundled_images(3)
+    assert len({image.label for image in images}) == 3
+    assert all(image.png.startswith(b"\x89PNG") for image in images)
+
+
+def test_the_learning_curve_is_a_picture_on_disk(tmp_path: Path) -> None:
+    point = {"epoch": 1, "loss": 1.0, "top5_error": 1, "images": 64, "time": "2026-01-01T00:00:00Z"}
+    points = [
+        MetricPoint.model_validate(point | {"step": step, "split": split, "top1_error": 100 / step})
+        for step in range(1, 41)
+        for split in ("train", "val")
+    ]
+    learning_curve(points, title="resnet20", path=tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
