@@ -17,8 +17,6 @@ from trainer.contract.objects.open import open_store
 from trainer.contract.objects.store import ObjectStore
 from trainer.training.patience import patiently
 
-log = logging.getLogger("trainer.run")
-
 RAY_TRAIN = {
     "RAY_TRAIN_V2_ENABLED": "1",
     # Seconds between two looks of Ray Train at its workers. At its default of 2 a short run
@@ -57,12 +55,13 @@ def drive(order: Order, url: str, store: ObjectStore) -> Outcome | None:
 
     from trainer.training import driver, logs
 
-    session = ray.init("auto", log_to_driver=False, logging_level=logging.WARNING).address_info
-    # Ray's own handler unwinds first and takes 2.5 s. Killed at once, Ray ends the workers at once.
+    cluster = ray.init("auto", log_to_driver=False, logging_level=logging.WARNING).address_info
+    # Ray's own handler unwinds first, for some seconds. A driver that is killed at once has its
+    # workers ended by Ray within 0.2 s.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         with logs.kept(store, order, "driver"):
-            return driver.fit(order, url, scratch=Path(session["session_dir"], "residual"))
+            return driver.fit(order, url, scratch=Path(cluster["session_dir"], "residual"))
     finally:
         ray.shutdown()
 

@@ -78,6 +78,7 @@ def test_images_whose_mirror_means_something_else_are_not_mirrored() -> None:
         ({"arch": "resnet20", "family": "imagenet"}, "18, 34, 50, 101, 152"),
         ({"batch_size": 6_000}, "smaller"),
         ({"workers": 200}, "fewer workers"),
+        ({"arch": "resnet18", "workers": 65}, "at most 64 workers"),
     ],
 )
 def test_what_cannot_be_meant_says_how_to_mend_it(fields: dict[str, Any], says: str | None) -> None:

@@ -124,9 +124,11 @@ def linear() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 10))
 
 
-def checkpointer(store: ObjectStore, number: int = 1) -> Checkpointer:
+def checkpointer(
+    store: ObjectStore, number: int = 1, network: nn.Module | None = None
+) -> Checkpointer:
     """One for a linear model, to be asked for checkpoints without training."""
-    info, network = DATASETS["digits"], linear()
+    info, network = DATASETS["digits"], network or linear()
     transform = for_dataset(info)
     template = CheckpointMeta(
         job_id=JOB,

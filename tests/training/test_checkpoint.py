@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from tests.training.small_runs import (
     JOB,
@@ -14,6 +14,7 @@ from tests.training.small_runs import (
     attempt,
     checkpointer,
     kept_steps,
+    linear,
     measured,
     order,
     points,
@@ -70,9 +71,9 @@ def test_an_attempt_keeps_the_best_of_those_before_it(tmp_path: Path) -> None:
 
 def test_weights_that_are_not_numbers_are_never_kept(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
-    keeping = checkpointer(store)
-    with torch.no_grad():
-        keeping.snapshot._network.get_parameter("1.bias").fill_(torch.inf)
+    network = linear()
+    nn.init.constant_(network.get_parameter("1.bias"), torch.inf)
+    keeping = checkpointer(store, network=network)
     keeping.save(10, None)
     with pytest.raises(Diverged):
         keeping.land()

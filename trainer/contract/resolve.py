@@ -3,8 +3,12 @@
 from math import ceil
 
 from trainer.contract import archs, recipes
+from trainer.contract.archs import Family
 from trainer.contract.datasets import DatasetInfo
 from trainer.contract.spec import ResolvedSpec, TrainSpec
+
+SMALLEST = 32
+"""Side in pixels of the largest image of which the ImageNet family's last stage leaves one pixel."""
 
 
 class Unresolvable(ValueError):
@@ -42,6 +46,16 @@ def resolve(spec: TrainSpec, dataset: DatasetInfo, *, gpus: int) -> ResolvedSpec
         raise Unresolvable(
             "workers",
             f"{workers} workers cannot share a batch of {batch_size}; ask for fewer workers",
+        )
+    if (
+        arch.family is Family.IMAGENET
+        and dataset.input_size <= SMALLEST
+        and batch_size < 2 * workers
+    ):
+        raise Unresolvable(
+            "workers",
+            f"{arch.name} shrinks {dataset.input_size}×{dataset.input_size} images to one pixel, where "
+            f"batch normalisation needs two images a worker; ask for at most {batch_size // 2} workers",
         )
     iterations = _iterations(spec, length, per_epoch)
     every = spec.checkpoint_every

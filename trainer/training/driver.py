@@ -13,7 +13,6 @@ from ray.train import (
     FailureConfig,
     RunConfig,
     ScalingConfig,
-    TrainingFailedError,
     WorkerGroupError,
 )
 from ray.train.torch import TorchConfig, TorchTrainer
@@ -47,17 +46,6 @@ def fit(order: Order, url: str, *, scratch: Path) -> Outcome | None:
 
     `scratch`: a directory on this machine that Ray Train may put its own few files in.
     """
-    trainer = TorchTrainer(
-        train_loop_per_worker,
-        train_loop_config={"order": order.model_dump_json(), "store": url},
-        scaling_config=scaling(order.spec),
-        torch_config=TorchConfig(backend=backend(order.spec)),
-        run_config=RunConfig(
-            name=submission_id(order.job_id, order.attempt),
-            storage_path=str(scratch),
-            failure_config=FailureConfig(max_failures=0),  # a new attempt is the service's decision
-        ),
-    )
     spec = order.spec
     log.info(
         "placing %d workers with %g CPUs and %g GPUs each",
@@ -66,13 +54,13 @@ def fit(order: Order, url: str, *, scratch: Path) -> Outcome | None:
         spec.gpus_per_worker,
     )
     try:
-        result = trainer.fit()
-    except TrainingFailedError as failure:
+        ended = Ended.model_validate(trainer(order, url, scratch).fit().return_value)
+    except Exception as failure:
         errors = causes(failure)
         if any(isinstance(error, Fenced) for error in errors):
             log.warning("stopped: somebody else closed the attempt")
             return None
-        log.error("the attempt failed: %s", failure)
+        log.exception("the attempt failed")
         why = classify(errors, lost=LOST, out_of_memory=OUT_OF_MEMORY)
         return Outcome(
             job_id=order.job_id,
@@ -81,7 +69,6 @@ def fit(order: Order, url: str, *, scratch: Path) -> Outcome | None:
             reason=why,
             at=datetime.now(UTC),
         )
-    ended = Ended.model_validate(result.return_value)
     log.info("all steps are done")
     return Outcome(
         job_id=order.job_id,
@@ -90,6 +77,21 @@ def fit(order: Order, url: str, *, scratch: Path) -> Outcome | None:
         final=ended.final,
         best=ended.best,
         at=datetime.now(UTC),
+    )
+
+
+def trainer(order: Order, url: str, scratch: Path) -> TorchTrainer:
+    """Ray Train, set up for one run: a new attempt is the service's decision."""
+    return TorchTrainer(
+        train_loop_per_worker,
+        train_loop_config={"order": order.model_dump_json(), "store": url},
+        scaling_config=scaling(order.spec),
+        torch_config=TorchConfig(backend=backend(order.spec)),
+        run_config=RunConfig(
+            name=submission_id(order.job_id, order.attempt),
+            storage_path=str(scratch),
+            failure_config=FailureConfig(max_failures=0),
+        ),
     )
 
 
@@ -110,8 +112,8 @@ def backend(spec: ResolvedSpec) -> str:
     return "nccl" if spec.gpus_per_worker >= 1 else "gloo"
 
 
-def causes(failure: TrainingFailedError) -> list[BaseException]:
-    """What the workers raised, lowest rank first, out of Ray's wrappings."""
+def causes(failure: Exception) -> list[BaseException]:
+    """What the workers raised, lowest rank first, or else Ray, out of Ray's wrappings."""
     errors: list[BaseException] = [failure]
     if isinstance(failure, WorkerGroupError):
         errors = [error for _, error in sorted(failure.worker_failures.items())]

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
+from inspect import signature
 from typing import Any
 
 import ray.train
@@ -52,9 +53,11 @@ def train_loop_per_worker(config: Mapping[str, str]) -> dict[str, Any]:
 
 def averaged(network: nn.Module) -> nn.Module:
     """The network in DDP. Running statistics are shared when they are needed, not every step."""
-    return DistributedDataParallel(
-        network, forward_sync_buffers=False, gradient_as_bucket_view=True
-    )
+    known = signature(DistributedDataParallel).parameters
+    # The switch's name before torch 2.15, which warns of it.
+    switch = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    options: dict[str, Any] = {switch: False, "gradient_as_bucket_view": True}
+    return DistributedDataParallel(network, **options)
 
 
 def _alone(network: nn.Module) -> nn.Module:
