@@ -23,7 +23,6 @@ def test_a_precision_that_was_asked_for_is_used() -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_auto_asks_a_gpu() -> None:
     native = torch.cuda.is_bf16_supported(including_emulation=False)
