@@ -1,12 +1,16 @@
 """The command line's client against a running service."""
 
+import json
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 
+from service.cli.client import Client
 from service.cli.demo_pictures import learning_curve
 from service.cli.demo_pictures import test_images as bundled_images
+from service.cli.watch import all_points
 from tests.e2e.conftest import Trained
 from tests.local.running import RESIDUAL, Running, environment
 from trainer.contract.attempts import MetricPoint
@@ -96,3 +100,21 @@ def test_the_learning_curve_is_a_picture_on_disk(tmp_path: Path) -> None:
     ]
     learning_curve(points, title="resnet20", path=tmp_path / "curve.png")
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_watch_goes_on_where_its_stream_broke() -> None:
+    point = {"epoch": 1, "loss": 1, "top1_error": 1, "top5_error": 1, "images": 1, "split": "train"}
+    point |= {"time": "2026-01-01T00:00:00Z"}
+    asked_after: list[str | None] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        """Two points and then a break, or the last point and the end."""
+        asked_after.append(request.headers.get("last-event-id"))
+        steps, end = ([1, 2], "") if len(asked_after) == 1 else ([3], "event: end\ndata: {}\n\n")
+        events = [f"id: {step}\ndata: {json.dumps(point | {'step': step})}\n\n" for step in steps]
+        return httpx.Response(200, text="".join(events) + end)
+
+    with httpx.Client(transport=httpx.MockTransport(answer), base_url="http://service") as http:
+        points = list(all_points(Client(http), "job-1"))
+    assert [point.step for point in points] == [1, 2, 3]
+    assert asked_after == [None, "2"]
