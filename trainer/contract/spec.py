@@ -114,7 +114,7 @@ class ResolvedSpec(BaseModel, frozen=True, extra="forbid", use_attribute_docstri
     per_worker_batch: int
     """Images a worker holds at once: the largest share of a step."""
     accumulation: int
-    """Backward passes a worker adds up for one optimizer step."""
+    """Backward passes a worker adds up for one optimizer step: 1, its whole share at once."""
     workers: int
     cpus_per_worker: float
     gpus_per_worker: float
