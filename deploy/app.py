@@ -57,7 +57,7 @@ class Replica:
             model=self._args.name,
             version=self._args.version,
             results=self._classifier.classify(pixels, top_k=top_k),
-            preprocessing=self._classifier.meta.transform.digest,
+            preprocessing=self._classifier.version.meta.transform.digest,
         )
         return answer.model_dump_json()
 

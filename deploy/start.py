@@ -3,10 +3,10 @@
 import ray
 import torch
 
-from deploy import classifier as versions
 from deploy.classifier import Classifier
 from trainer.contract.objects.open import open_store
 from trainer.contract.serving import ReplicaArgs
+from trainer.evaluation.version import load
 
 
 def classifier(args: ReplicaArgs) -> Classifier:
@@ -14,4 +14,4 @@ def classifier(args: ReplicaArgs) -> Classifier:
     torch.set_num_threads(args.threads)
     reserved = ray.get_runtime_context().get_accelerator_ids()["GPU"]
     device = torch.device("cuda" if reserved else "cpu")
-    return versions.load(open_store(args.store), args.prefix, device=device)
+    return Classifier(load(open_store(args.store), args.prefix, device=device))

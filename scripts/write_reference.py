@@ -16,8 +16,9 @@ from service.settings import Settings
 from trainer.contract.archs import catalogue
 from trainer.contract.counting import multiply_adds, parameters
 from trainer.contract.datasets import DATASETS
+from trainer.contract.evaluation import EvaluateSpec, ModelRef
 from trainer.contract.reasons import REMEDIES, RETRIED
-from trainer.contract.recipes import RECIPES, RecipeFields
+from trainer.contract.recipes import DEEP, RECIPES, Named, RecipeFields
 from trainer.contract.spec import CheckpointEvery, TrainSpec
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference.md"
@@ -46,7 +47,8 @@ def default(field: FieldInfo) -> str:
 
 def fields(model: type[BaseModel], *, prefix: str = "") -> Iterator[str]:
     yield "| field | default | range | meaning |\n|---|---|---|---|"
-    for name, field in model.model_fields.items():
+    required_first = sorted(model.model_fields.items(), key=lambda pair: not pair[1].is_required())
+    for name, field in required_first:
         shown = f"{prefix}{name.upper() if prefix else name}"
         yield f"| `{shown}` | {default(field)} | {bounds(field)} | {field.description} |"
 
@@ -55,6 +57,13 @@ def failures(root: type[errors.ServiceError]) -> Iterator[type[errors.ServiceErr
     yield root
     for child in root.__subclasses__():
         yield from failures(child)
+
+
+def value(named: Named, field: str) -> str:
+    """Of a field of a recipe, and what it is for deep networks where that differs."""
+    said = str(getattr(named.recipe, field))
+    deep = named.deep.get(field, said)
+    return said if deep == said else f"{said}; {deep} from {DEEP} layers on"
 
 
 def page() -> Iterator[str]:
@@ -67,18 +76,20 @@ def page() -> Iterator[str]:
     yield from fields(CheckpointEvery)
     yield "\n### `recipe`\n\nA name, or an object of these fields.\n"
     yield from fields(RecipeFields)
+    yield "\n## An evaluation: the body of `POST /jobs` with `kind`\n"
+    yield from fields(EvaluateSpec)
+    yield "\n### `ensemble`\n\nA list of these.\n"
+    yield from fields(ModelRef)
     yield "\n## Recipes\n"
     yield "| field | " + " | ".join(f"`{name}`" for name in RECIPES) + " |"
     yield "|---|" + "---|" * len(RECIPES)
-    for field in next(iter(RECIPES.values()))[0].model_dump(exclude={"name"}):
-        row = (str(getattr(recipe, field)) for recipe, _ in RECIPES.values())
+    for field in next(iter(RECIPES.values())).recipe.model_dump(exclude={"name"}):
+        row = (value(named, field) for named in RECIPES.values())
         yield f"| `{field}` | " + " | ".join(row) + " |"
-    lengths = (
-        f"{n.iterations} iterations" if n.iterations else f"{n.epochs} epochs"
-        for _, n in RECIPES.values()
-    )
-    yield "| length | " + " | ".join(lengths) + " |"
-    yield "| `batch_size` | " + " | ".join(str(n.batch_size) for _, n in RECIPES.values()) + " |"
+    lengths = [named.length for named in RECIPES.values()]
+    said = (f"{n.iterations} iterations" if n.iterations else f"{n.epochs} epochs" for n in lengths)
+    yield "| length | " + " | ".join(said) + " |"
+    yield "| `batch_size` | " + " | ".join(str(n.batch_size) for n in lengths) + " |"
     yield "\n## Networks\n\nAt the paper's input size, with 1000 classes (ImageNet) or 10 (CIFAR).\n"
     yield "| name | family | shortcut | parameters | multiply-adds |\n|---|---|---|---|---|"
     for name, arch in catalogue().items():

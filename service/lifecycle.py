@@ -13,8 +13,9 @@ from enum import StrEnum
 
 from service.errors import IllegalTransition
 from trainer.contract.attempts import Best, MetricPoint
+from trainer.contract.evaluation import Evaluation
+from trainer.contract.kinds import Resolved
 from trainer.contract.reasons import Reason
-from trainer.contract.spec import ResolvedSpec
 
 
 class State(StrEnum):
@@ -63,8 +64,12 @@ class Progress:
 class Result:
     """What a succeeded job came to."""
 
-    final: MetricPoint
-    best: Best
+    final: MetricPoint | None = None
+    """The last validation of a training."""
+    best: Best | None = None
+    """Of a training."""
+    evaluation: Evaluation | None = None
+    """Of an evaluation, or of a training by a protocol other than center."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ class Job:
 
     id: str
     project: str
-    spec: ResolvedSpec
+    spec: Resolved
     state: State
     reason: Reason | None
     attempt: int

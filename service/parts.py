@@ -6,16 +6,14 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import URL, Engine
+from sqlalchemy import Engine
 
-from service import auth
+from service import auth, stores
 from service.auth import Authenticate
 from service.catalogue.service import Catalogue
 from service.clock import utc_now
 from service.cluster.cluster import Cluster
 from service.cluster.ray_rest import RayRest
-from service.db import engine as database
-from service.db import migrate
 from service.db.leases import Leases
 from service.deployments import serve as ray_serve
 from service.deployments.plan import ReplicaOptions
@@ -78,22 +76,19 @@ def assemble(settings: Settings) -> Parts:
 
 def put_together(settings: Settings, outside: Outside) -> Parts:
     """The parts around a cluster."""
-    data_dir = settings.data_dir.expanduser().resolve()
-    data_dir.mkdir(parents=True, exist_ok=True)
-    file = URL.create("sqlite", database=str(data_dir / "residual.db"))
-    engine = database.connect(settings.database_url or file.render_as_string())
-    migrate.upgrade(engine)
-    storage_url = settings.storage_url or (data_dir / "objects").as_uri()
+    engine = stores.open_database(settings)
+    storage_url = stores.storage_url(settings)
     objects = open_store(storage_url)
-    store = JobStore(engine)
+    store, registered = JobStore(engine), ModelStore(engine)
     jobs = Jobs(
         store=store,
         objects=objects,
         capacity=lambda: reconciler.capacity(),  # noqa: PLW0108 - it is made below, of `jobs` too
         clock=utc_now,
         new_id=lambda: new_job_id(utc_now(), secrets.randbits),
+        registry=registered,
     )
-    models = Models(ModelStore(engine), objects, jobs, utc_now)
+    models = Models(registered, objects, jobs, utc_now)
     deployed = DeploymentStore(engine)
     deployments = Deployments(deployed, models, utc_now)
     options = ReplicaOptions(storage_url, settings.replica_cpus, settings.replica_gpus)

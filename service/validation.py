@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
+from pydantic import BaseModel, Tag
 
 from service.errors import Invalid, Malformed, ServiceError, UnsupportedMedia
+
+Bodies = dict[str, type[BaseModel]]
+"""The models that a body may be of, by their kinds; one that has no kind by the empty text."""
 
 MISSING = "is required"
 MAX_SHOWN = 20
@@ -28,8 +31,8 @@ def refusal(
         return UnsupportedMedia(
             f"The body came as {sent}; send JSON with 'Content-Type: application/json'."
         ), None
-    known = _known_fields(request)
-    values = [{"loc": list(one["loc"]), "msg": _message(one, known)} for one in found[:MAX_SHOWN]]
+    bodies = _bodies(request)
+    values = [_value(one, bodies) for one in found[:MAX_SHOWN]]
     return Invalid(_sentence(values, len(found))), values
 
 
@@ -47,8 +50,27 @@ def _clause(loc: Sequence[str | int], message: str) -> str:
     return f"{subject}: {message[:1].lower()}{message[1:]}"
 
 
+def _value(error: dict[str, Any], bodies: Bodies) -> dict[str, Any]:
+    """Where in the request, and what is wrong there. A body that may be of several kinds is the
+    caller's one body: pydantic's step from it to the kind is left out."""
+    loc, kind = list(error["loc"]), ""
+    if kinds := [each for each in bodies if each and loc[0] == "body"]:
+        if error["type"].startswith("union_tag") and isinstance(error["input"], dict):
+            there = " and ".join(f"'{each}'" for each in kinds)
+            return {
+                "loc": [*loc, "kind"],
+                "msg": f"there is no such kind of job; there are {there}",
+            }
+        kind = str(loc.pop(1)) if len(loc) > 1 else ""
+    model = bodies.get(kind)
+    known = list(model.model_fields) if model else []
+    return {"loc": loc, "msg": _message(error | {"loc": loc}, known)}
+
+
 def _message(error: dict[str, Any], known: Sequence[str]) -> str:
     loc, kind = error["loc"], error["type"]
+    if kind == "union_tag_not_found":
+        return "should be an object"
     if kind == "extra_forbidden":
         close = get_close_matches(str(loc[-1]), known, n=1) if len(loc) == 2 else []
         return "there is no such field" + (f", did you mean '{close[0]}'?" if close else "")
@@ -57,10 +79,12 @@ def _message(error: dict[str, Any], known: Sequence[str]) -> str:
     return str(error["msg"]).removeprefix("Value error, ")
 
 
-def _known_fields(request: Request) -> list[str]:
-    """Names of the fields that the body of this route may have."""
+def _bodies(request: Request) -> Bodies:
+    """What the body of this route may be."""
     field = getattr(request.scope.get("route"), "body_field", None)
-    model = getattr(getattr(field, "field_info", None), "annotation", None)
-    if isinstance(model, type) and issubclass(model, BaseModel):
-        return list(model.model_fields)
-    return []
+    body = getattr(getattr(field, "field_info", None), "annotation", None)
+    if isinstance(body, type) and issubclass(body, BaseModel):
+        return {"": body}
+    # Of a union by kind each member is Annotated[model, Tag(kind)].
+    members = [get_args(one) for one in get_args(body)]
+    return {tag.tag: model for model, *marks in members for tag in marks if isinstance(tag, Tag)}

@@ -82,19 +82,19 @@ def flatten(image: Image.Image) -> Image.Image:
 def prepare(image: Image.Image, transform: Transform) -> Tensor:
     """What the network is given before scaling: uint8 (3, input_size, input_size)."""
     image = flatten(image).convert("L" if transform.mode == "grey" else "RGB")
-    pixels = torch.from_numpy(np.array(_centre(image, transform.resize)))  # (S, S) or (S, S, 3)
+    pixels = torch.from_numpy(np.array(_centre(image, transform)))  # (S, S) or (S, S, 3)
     channels_first = pixels.expand(3, -1, -1) if pixels.ndim == 2 else pixels.permute(2, 0, 1)
     return functional.pad(channels_first, (transform.pad,) * 4).contiguous()
 
 
-def _centre(image: Image.Image, side: int) -> Image.Image:
-    """The centre square at `side` pixels. Only the square is resampled: a strip of 1 × 25 million
+def _centre(image: Image.Image, transform: Transform) -> Image.Image:
+    """The centre square at its new size. Only the square is resampled: a strip of 1 × 25 million
     pixels would otherwise grow to gigabytes."""
-    short = min(image.size)
-    left, top = (image.width - short) / 2, (image.height - short) / 2
-    if short == side:
+    square, side = max(1, round(min(image.size) * transform.crop)), transform.resize
+    left, top = (image.width - square) / 2, (image.height - square) / 2
+    if square == side:
         return image.crop((int(left), int(top), int(left) + side, int(top) + side))
-    box = (left, top, left + short, top + short)
+    box = (left, top, left + square, top + square)
     return image.resize((side, side), Image.Resampling.BILINEAR, box=box)
 
 

@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def drive(order: Order, url: str, store: ObjectStore) -> Outcome | None:
-    """Train; how it ended, or None if it was closed by somebody else meanwhile."""
+    """Do what is ordered; how it ended, or None if it was closed by somebody else meanwhile."""
     os.environ.update(RAY_TRAIN)
     # Torch and Ray take seconds to import, and an attempt that is over already needs neither.
     import ray

@@ -6,18 +6,18 @@ from pydantic import BaseModel
 
 from trainer.contract.archs import Shortcut
 
-Protocol = Literal["10-crop", "multi-scale", "single view"]
+Protocol = Literal["10-crop", "multi-scale", "single view", "ensemble"]
 
 
 class PaperError(BaseModel, frozen=True, use_attribute_docstrings=True):
     """One error of the paper's tables."""
 
     table: int
-    dataset: Literal["ImageNet validation", "CIFAR-10 test"]
+    dataset: Literal["ImageNet validation", "ImageNet test", "CIFAR-10 test"]
     protocol: Protocol
     shortcut: Shortcut | None
-    top1_error: float
-    """Percent."""
+    top1_error: float | None
+    """Percent; None where the table has none."""
     top5_error: float | None = None
     """Percent."""
     note: str | None = None
@@ -27,13 +27,15 @@ class PaperFigures(BaseModel, frozen=True, use_attribute_docstrings=True):
     """What the paper says of one network."""
 
     multiply_adds: float | None = None
-    """Table 1, rounded as printed."""
+    """Table 1 or section 3.3, rounded as printed."""
     parameters_millions: float | None = None
     """Table 6, rounded as printed."""
     errors: tuple[PaperError, ...] = ()
 
 
-def _crops(shortcut: Shortcut | None, top1: float, top5: float | None, table: int) -> PaperError:
+def _crops(
+    shortcut: Shortcut | None, top1: float | None, top5: float | None, table: int
+) -> PaperError:
     return PaperError(
         table=table,
         dataset="ImageNet validation",
@@ -44,17 +46,38 @@ def _crops(shortcut: Shortcut | None, top1: float, top5: float | None, table: in
     )
 
 
-def _cifar(top1: float, note: str | None = None) -> tuple[PaperError, ...]:
+def _ensemble(top5: float, note: str | None = None) -> PaperError:
+    return PaperError(
+        table=5,
+        dataset="ImageNet test",
+        protocol="ensemble",
+        shortcut=None,
+        top1_error=None,
+        top5_error=top5,
+        note=note,
+    )
+
+
+def _cifar(
+    top1: float, note: str | None = None, *, shortcut: Shortcut | None = "A"
+) -> tuple[PaperError, ...]:
     return (
         PaperError(
             table=6,
             dataset="CIFAR-10 test",
             protocol="single view",
-            shortcut="A",
+            shortcut=shortcut,
             top1_error=top1,
             note=note,
         ),
     )
+
+
+def _baseline(top1: float, millions: float | None = None, note: str | None = None) -> PaperFigures:
+    return PaperFigures(parameters_millions=millions, errors=_cifar(top1, note, shortcut=None))
+
+
+_VGG = _ensemble(7.32, "of VGG's networks; 6.8 in version 5 of its paper")
 
 
 PAPER: dict[str, PaperFigures] = {
@@ -82,7 +105,12 @@ PAPER: dict[str, PaperFigures] = {
         multiply_adds=7.6e9, errors=(_crops("B", 21.75, 6.05, 3), _crops("B", 19.87, 4.60, 4))
     ),
     "resnet152": PaperFigures(
-        multiply_adds=11.3e9, errors=(_crops("B", 21.43, 5.71, 3), _crops("B", 19.38, 4.49, 4))
+        multiply_adds=11.3e9,
+        errors=(
+            _crops("B", 21.43, 5.71, 3),
+            _crops("B", 19.38, 4.49, 4),
+            _ensemble(3.57, "six networks of different depth"),
+        ),
     ),
     "resnet20": PaperFigures(parameters_millions=0.27, errors=_cifar(8.75)),
     "resnet32": PaperFigures(parameters_millions=0.46, errors=_cifar(7.51)),
@@ -93,5 +121,17 @@ PAPER: dict[str, PaperFigures] = {
         errors=_cifar(6.43, "the best of 5 runs; their mean is 6.61 ± 0.16"),
     ),
     "resnet1202": PaperFigures(parameters_millions=19.4, errors=_cifar(7.93)),
+    "vgg16": PaperFigures(multiply_adds=15.3e9, errors=(_crops(None, 28.07, 9.33, 3), _VGG)),
+    "vgg19": PaperFigures(multiply_adds=19.6e9, errors=(_VGG,)),
+    "googlenet": PaperFigures(errors=(_crops(None, None, 9.15, 3), _ensemble(6.66))),
+    "prelunet": PaperFigures(
+        errors=(_crops(None, 24.27, 7.38, 3), _crops(None, 21.59, 5.71, 4), _ensemble(4.94))
+    ),
+    "nin": _baseline(8.81),
+    "maxout": _baseline(9.38),
+    "dsn": _baseline(8.22),
+    "fitnet19": _baseline(8.39, 2.5),
+    "highway19": _baseline(7.54, 2.3, "the best of several runs; their mean is 7.72 ± 0.16"),
+    "highway32": _baseline(8.80, 1.25),
 }
 """By the name that `GET /archs` gives a network."""

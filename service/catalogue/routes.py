@@ -31,8 +31,8 @@ def get_arch(
     catalogue: CatalogueDep,
     variant: Annotated[Variant, Query()],
 ) -> ArchOut:
-    """A network's size, its block table, and the paper's figures. Any depth: `resnet26`."""
-    arch = catalogue.arch(name, variant.family, variant.shortcut, variant.stride)
+    """A network's size, its block table, its source, and the paper's figures. Any depth: `resnet26`."""
+    arch = catalogue.arch(name, **variant.model_dump(exclude={"classes"}))
     return ArchOut.of_classes(arch, variant.classes)
 
 

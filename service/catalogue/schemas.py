@@ -7,8 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.catalogue.paper import PAPER, PaperFigures
 from service.http.example import example
 from trainer.contract import counting
-from trainer.contract.archs import Architecture, Family, Shortcut, Stride, resolve
+from trainer.contract.archs import Architecture, Network, Shortcut, Stem, Stride, resolve
 from trainer.contract.datasets import DATASETS, DatasetInfo, Source
+from trainer.contract.family import Family
 
 
 class Variant(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
@@ -20,6 +21,8 @@ class Variant(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=T
     """Default: B in the ImageNet family, A in the CIFAR family."""
     stride: Stride = "v1"
     """Where a bottleneck halves the image: v1 in its first 1×1 as in the paper, v1.5 in its 3×3."""
+    stem: Stem = "paper"
+    """Of the ImageNet family: the paper's 7×7/2 and max-pool, or small, one 3×3 of stride 1."""
     classes: int | None = Field(default=None, ge=1, le=100_000)
     """Of the classifier. Default: 1000 of ImageNet, 10 of CIFAR-10."""
 
@@ -32,17 +35,18 @@ class ArchSummary(BaseModel, use_attribute_docstrings=True):
     layers: int
     """Weighted layers as the paper counts them: projections are not counted."""
     shortcut: Shortcut | None
-    """None is a plain network."""
+    """None is a plain network, or a baseline."""
     classes: int
     parameters: int
+    """All that training learns; auxiliary classifiers count here, and nowhere else."""
     multiply_adds: int
-    """Of one image's forward pass, in convolutions and the classifier, as the paper counts."""
+    """Of one image's forward pass, in convolutions and fully connected layers, as the paper counts."""
     input_size: int
     """Side in pixels of the square image."""
     links: dict[str, str]
 
     @classmethod
-    def of(cls, arch: Architecture) -> "ArchSummary":
+    def of(cls, arch: Network) -> "ArchSummary":
         return _summary(arch, classes_in_paper(arch.family))
 
 
@@ -53,7 +57,8 @@ class BlockRow(BaseModel, use_attribute_docstrings=True):
     output: int
     """Side in pixels of the layer's output."""
     block: str
-    """Convolutions of one block: kernel, output channels."""
+    """Layers of one block: kernel, output channels. Branches, and blocks that differ, stand between
+    semicolons."""
     blocks: int
     parameters: int
     multiply_adds: int
@@ -66,18 +71,26 @@ class ArchOut(ArchSummary):
         json_schema_extra=example(lambda: ArchOut.of_classes(resolve("resnet20"), None))
     )
 
-    stride: Stride
+    stride: Stride | None
+    """None is a baseline."""
+    stem: Stem | None
+    """None is a baseline."""
+    source: str
+    """Authors, title and year of the paper it is from."""
     table: list[BlockRow]
     paper: PaperFigures
     """The paper's own figures, whatever the shortcut; empty where its tables have none."""
 
     @classmethod
-    def of_classes(cls, arch: Architecture, classes: int | None) -> "ArchOut":
+    def of_classes(cls, arch: Network, classes: int | None) -> "ArchOut":
         count = classes or classes_in_paper(arch.family)
         rows = counting.block_table(arch, count, arch.input_size)
+        residual = arch if isinstance(arch, Architecture) else None
         return cls(
             **_summary(arch, count).model_dump(),
-            stride=arch.stride,
+            stride=residual.stride if residual else None,
+            stem=residual.stem if residual else None,
+            source=arch.source,
             table=[
                 BlockRow(
                     layer=row.layer,
@@ -169,7 +182,7 @@ def classes_in_paper(family: Family) -> int:
     return 1000 if family is Family.IMAGENET else 10
 
 
-def _summary(arch: Architecture, classes: int) -> ArchSummary:
+def _summary(arch: Network, classes: int) -> ArchSummary:
     return ArchSummary(
         name=arch.name,
         family=arch.family,

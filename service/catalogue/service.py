@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from service.errors import Invalid, NotFound
 from trainer.contract import archs, layout, manifest
-from trainer.contract.archs import Architecture, Family, Shortcut, Stride
+from trainer.contract.archs import Network, NoSuchNetwork, Shortcut, Stem, Stride
 from trainer.contract.datasets import DATASETS, DatasetInfo
+from trainer.contract.family import Family
 from trainer.contract.objects.store import NoSuchObject, ObjectStore
 
 
@@ -15,7 +16,7 @@ class Catalogue:
 
     objects: ObjectStore
 
-    def archs(self) -> list[Architecture]:
+    def archs(self) -> list[Network]:
         return list(archs.catalogue().values())
 
     def arch(
@@ -24,16 +25,15 @@ class Catalogue:
         family: Family | None = None,
         shortcut: Shortcut | None = None,
         stride: Stride = "v1",
-    ) -> Architecture:
-        """Raises NotFound for the name, Invalid for a shortcut that the network cannot have."""
+        stem: Stem = "paper",
+    ) -> Network:
+        """Raises NotFound for the name, Invalid for an option that the network does not have."""
         try:
-            archs.resolve(name, family=family)
-        except ValueError as error:
-            raise NotFound(str(error)) from error
-        try:
-            return archs.resolve(name, family=family, shortcut=shortcut, stride=stride)
-        except ValueError as error:
-            raise Invalid(str(error), field="shortcut") from error
+            return archs.resolve(name, family=family, shortcut=shortcut, stride=stride, stem=stem)
+        except NoSuchNetwork as error:
+            if error.field == "arch":
+                raise NotFound(str(error)) from error
+            raise Invalid(str(error), field=error.field) from error
 
     def datasets(self) -> list[tuple[DatasetInfo, str | None]]:
         """Each with what it lacks to be used at once; None when it is ready."""

@@ -8,7 +8,7 @@ from service.cli.client import Url, connect
 
 JobId = Annotated[str, typer.Argument(help="Id of the job.", metavar="JOB")]
 
-ROW = "{id:<32} {state:<10} {arch:<12} {dataset:<20} {progress:>14} {error:>7}"
+ROW = "{id:<32} {state:<10} {what:<16} {dataset:<20} {progress:>14} {error:>7}"
 
 
 def jobs(
@@ -20,7 +20,7 @@ def jobs(
     query: dict[str, str | int] = {"limit": limit} | ({"state": state} if state else {})
     with connect(url) as client:
         found = client.get("/jobs", **query)["items"]
-    head = ("id", "state", "arch", "dataset", "progress", "error")
+    head = ("id", "state", "what", "dataset", "progress", "error")
     typer.echo(ROW.format(**{name: name for name in head}))
     for job in found:
         typer.echo(ROW.format(**_row(job)))
@@ -51,12 +51,26 @@ def cancel(job: JobId, url: Url = None) -> None:
 
 
 def _row(job: dict[str, Any]) -> dict[str, str]:
-    progress, result, spec = job["progress"], job["result"], job["spec"]
+    progress, spec = job["progress"], job["spec"]
     return {
         "id": job["id"],
         "state": job["state"],
-        "arch": spec["arch"],
+        "what": spec["arch"] if job["kind"] == "train" else _models(spec),
         "dataset": spec["dataset"],
         "progress": f"{progress['step']}/{progress['steps']}" if progress else "",
-        "error": f"{result['best']['metrics']['top1_error']:.1f} %" if result else "",
+        "error": _error(job["result"]),
     }
+
+
+def _models(spec: dict[str, Any]) -> str:
+    """Of an evaluation: the first model, and how many more."""
+    first, more = spec["models"][0], len(spec["models"]) - 1
+    return f"{first['name']}:{first['version']}{f' + {more}' if more else ''}"
+
+
+def _error(result: dict[str, Any] | None) -> str:
+    """Top-1: the lowest of a training, or that of an evaluation."""
+    if result is None:
+        return ""
+    measured = result["best"]["metrics"] if result["best"] else result["evaluation"]
+    return f"{measured['top1_error']:.1f} %"

@@ -5,7 +5,7 @@ import sys
 import typer
 from pydantic import ValidationError
 
-from service.cli import demo, jobs, key, predict, train, up, watch
+from service.cli import demo, evaluate, export, import_weights, jobs, key, predict, train, up, watch
 from service.cli.failure import CommandFailed
 from service.local.failure import CannotStart
 
@@ -19,11 +19,14 @@ commands.command("up")(up.up)
 commands.command("demo")(demo.demo)
 commands.command("key")(key.key)
 commands.command("train")(train.train)
+commands.command("evaluate")(evaluate.evaluate)
 commands.command("jobs")(jobs.jobs)
 commands.command("watch")(watch.watch)
 commands.command("logs")(jobs.logs)
 commands.command("cancel")(jobs.cancel)
 commands.command("predict")(predict.predict)
+commands.command("import")(import_weights.import_weights)
+commands.command("export")(export.export)
 
 
 def app() -> None:

@@ -16,6 +16,13 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter for each option
     workers: Annotated[int | None, typer.Option(help="DDP processes.")] = None,
     shortcut: Annotated[str | None, typer.Option(help="A, B or C.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of initial weights and data order.")] = None,
+    input_size: Annotated[int | None, typer.Option(help="Pixels to resize images to.")] = None,
+    holdout: Annotated[
+        int | None, typer.Option(help="Training images to keep back and validate on.")
+    ] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="Last validation: center, 10-crop or multi-scale.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Free text.")] = None,
     register_as: Annotated[str | None, typer.Option(help="Model to register it as.")] = None,
     *,
@@ -31,6 +38,9 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter for each option
         "workers": workers,
         "shortcut": shortcut,
         "seed": seed,
+        "input_size": input_size,
+        "holdout": holdout,
+        "protocol": protocol,
         "name": name,
         "register_as": register_as,
     }

@@ -26,9 +26,9 @@ def watch(job: Annotated[str, typer.Argument(help="Id of the job.")], url: Url =
 
 def follow(client: Client, job: str) -> tuple[dict[str, Any], list[MetricPoint]]:
     """The job as it ended, and all its points. Raises CommandFailed unless it succeeded."""
-    until_it_runs(client, job, say=lambda message: typer.echo(message, err=True))
+    seen = until_it_runs(client, job, say=lambda message: typer.echo(message, err=True))
     points = []
-    with showing(client.get(f"/jobs/{job}")["spec"]) as show:
+    with showing(seen["spec"]) as show:
         for point in all_points(client, job):
             points.append(point)
             show(point)
@@ -38,16 +38,12 @@ def follow(client: Client, job: str) -> tuple[dict[str, Any], list[MetricPoint]]
         raise CommandFailed(
             f"{job} {ended['state']}: {reason['message']} {reason['remedy']}".rstrip()
         )
-    best = ended["result"]["best"]
-    error = best["metrics"]["top1_error"]
-    typer.echo(
-        f"{job} succeeded; best validation error {error:.2f} % at step {best['step']}", err=True
-    )
+    typer.echo(f"{job} succeeded; {_came_to(ended['result'])}", err=True)
     return ended, points
 
 
-def until_it_runs(client: Client, job: str, *, say: Callable[[str], None]) -> None:
-    """Say what a job waits for, whenever that changes."""
+def until_it_runs(client: Client, job: str, *, say: Callable[[str], None]) -> dict[str, Any]:
+    """Say what a job waits for, whenever that changes; the job as it then is."""
     said = None
     while True:
         seen = client.get(f"/jobs/{job}")
@@ -56,7 +52,7 @@ def until_it_runs(client: Client, job: str, *, say: Callable[[str], None]) -> No
             said = seen["state"], reason
             say(f"{job} {seen['state']}{': ' if reason else ''}{reason}")
         if seen["state"] in ENDED | {"running"}:
-            return
+            return seen
         time.sleep(LOOK_EVERY_S)
 
 
@@ -76,3 +72,13 @@ def all_points(client: Client, job: str) -> Iterator[MetricPoint]:
             time.sleep(LOOK_EVERY_S)
         else:
             return
+
+
+def _came_to(result: dict[str, Any]) -> str:
+    said = []
+    if best := result["best"]:
+        error = best["metrics"]["top1_error"]
+        said.append(f"best validation error {error:.2f} % at step {best['step']}")
+    if evaluation := result["evaluation"]:
+        said.append(f"{evaluation['protocol']} top-1 error {evaluation['top1_error']:.2f} %")
+    return "; ".join(said)

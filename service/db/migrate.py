@@ -17,8 +17,8 @@ class NewerDatabase(Exception):
     """The database was used by a later version of this program, which this one cannot read."""
 
 
-def upgrade(engine: Engine) -> None:
-    """Apply what is missing, all or nothing. Raises NewerDatabase."""
+def upgrade(engine: Engine, *, to: str = "head") -> None:
+    """Apply what is missing up to a revision, all or nothing. Raises NewerDatabase."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
@@ -32,7 +32,7 @@ def upgrade(engine: Engine) -> None:
                 "not know: start the version that made it, or restore a copy from before its upgrade"
             )
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
 
 
 def _lock(connection: Connection) -> None:

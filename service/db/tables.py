@@ -99,7 +99,8 @@ class ModelVersionRow(Base):
     version: Mapped[int] = mapped_column(primary_key=True)
     origin: Mapped[str] = mapped_column(String(200))
     """Prefix of the checkpoint it was made of."""
-    job_id: Mapped[str] = mapped_column(String(64))
+    job_id: Mapped[str | None] = mapped_column(String(64))
+    """Of the job that trained it; None if it was imported."""
     meta: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
 

@@ -8,14 +8,17 @@ from typing import Any
 from service.cluster.cluster import Capacity, Node
 from service.jobs import plan
 from service.jobs.plan import Plan
+from service.jobs.resolving import Decided
 from service.jobs.rows import Event
-from service.lifecycle import Job, Progress, State
+from service.lifecycle import Job, Progress, Result, State
 from trainer.contract import checkpoints, layout
+from trainer.contract.analysis import Analysis, Layer
 from trainer.contract.attempts import MetricPoint
 from trainer.contract.checkpoints import MODEL_FILES, Checkpoint, CheckpointMeta
 from trainer.contract.datasets import DATASETS
+from trainer.contract.evaluation import EvaluatedModel, EvaluateSpec, Evaluation
 from trainer.contract.manifest import FileEntry, Manifest
-from trainer.contract.resolve import resolve
+from trainer.contract.resolve import resolve, resolve_evaluation
 from trainer.contract.spec import ResolvedSpec, TrainSpec
 from trainer.contract.transform import for_dataset
 
@@ -46,10 +49,24 @@ BODIES: dict[str, Any] = {
             "register_as": "fashion",
         },
     },
+    "an evaluation": {
+        "summary": "Evaluate a registered model by 10-crop, and look into its layers",
+        "value": {"kind": "evaluate", "model": "fashion", "protocol": "10-crop", "analyse": True},
+    },
+    "an ensemble": {
+        "summary": "Evaluate registered models together, their probabilities averaged",
+        "value": {
+            "kind": "evaluate",
+            "ensemble": [{"model": "fashion", "version": 1}, {"model": "fashion", "version": 2}],
+            "dataset": "fashion-mnist-mini",
+            "protocol": "multi-scale",
+        },
+    },
 }
 """Bodies of POST /jobs."""
 
 JOB_ID = "job-1k0y64et6dng0az10y5"
+EVALUATION_ID = "job-1k0y65p0q2mna1bz20z"
 AT = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 POINT = MetricPoint(
     step=39,
@@ -65,6 +82,13 @@ END = {"state": "succeeded"}
 CSV = f"{','.join(MetricPoint.model_fields)}\n39,1,val,1.12,38.4,4.1,,,1000,2026-01-31T12:00:00Z\n"
 EVENT_STREAM = (
     f"data: {POINT.model_dump_json()}\nid: 39.val\n\nevent: end\ndata: {json.dumps(END)}\n\n"
+)
+ANALYSIS = Analysis(
+    model="fashion:1",
+    arch="resnet20",
+    dataset="fashion-mnist-mini",
+    images=1000,
+    layers=(Layer(name="stem.conv", index=1, response_std=1.04, gradient_norm=0.021),),
 )
 LOG = "2026-01-31T12:00:00.000000Z info    [0] epoch 1 of 30, step 39: train loss 1.512\n"
 
@@ -98,8 +122,43 @@ def job() -> Job:
     )
 
 
+def evaluation_job() -> Job:
+    """The body `an evaluation` as a job, when it has succeeded."""
+    asked = EvaluateSpec.model_validate(BODIES["an evaluation"]["value"])
+    info = DATASETS["fashion-mnist-mini"]
+    model = EvaluatedModel(
+        name="fashion", version=1, prefix=layout.model_version("default", "fashion", 1)
+    )
+    came_to = Evaluation(
+        protocol=asked.protocol,
+        dataset=info.name,
+        models=("fashion:1",),
+        top1_error=9.8,
+        top5_error=0.1,
+        loss=0.29,
+        images=info.val_images,
+        views=10,
+    )
+    return Job(
+        id=EVALUATION_ID,
+        project="default",
+        spec=resolve_evaluation(asked, info, (model,), gpus=0),
+        state=State.SUCCEEDED,
+        reason=None,
+        attempt=1,
+        retries=0,
+        created_at=AT,
+        changed_at=AT + timedelta(seconds=40),
+        started_at=AT + timedelta(seconds=9),
+        ended_at=AT + timedelta(seconds=40),
+        result=Result(evaluation=came_to),
+    )
+
+
 def planned() -> Plan:
-    return plan.make(spec(), Capacity((Node("node-1", "127.0.0.1", 2, 0, 2, 0),)))
+    asked = TrainSpec.model_validate(BODIES["least"]["value"])
+    has = Capacity((Node("node-1", "127.0.0.1", 2, 0, 2, 0),))
+    return plan.make(Decided(asked, spec()), has)
 
 
 def events() -> list[Event]:
@@ -116,7 +175,7 @@ def checkpoint() -> Checkpoint:
         step=39,
         epoch=1,
         metrics=POINT,
-        architecture=asked.architecture,
+        architecture=asked.network,
         class_names=info.classes,
         transform=for_dataset(info),
         dataset=info.name,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from math import inf
 
 from service.cluster.cluster import Capacity
+from trainer.contract.asked import Demand, Placed
 from trainer.contract.reasons import Code, Reason, reason
-from trainer.contract.spec import Demand, ResolvedSpec
 
 EPSILON = 1e-6
 """Ray counts resources in ten-thousandths; sums of them in floating point are off by less."""
@@ -25,7 +25,7 @@ class Room:
     cpus: float
     gpus: float
 
-    def workers(self, spec: ResolvedSpec) -> int:
+    def workers(self, spec: Placed) -> int:
         """How many of the job's workers fit, but never more than it has."""
         by_cpus = (self.cpus + EPSILON) / spec.cpus_per_worker
         by_gpus = (self.gpus + EPSILON) / spec.gpus_per_worker if spec.gpus_per_worker else inf
@@ -56,7 +56,7 @@ def free(capacity: Capacity, reserved: Demand) -> list[Room]:
     return [Room(c, g) for c, g in zip(cpus, gpus, strict=True)]
 
 
-def place(spec: ResolvedSpec, rooms: Sequence[Room]) -> list[Room] | None:
+def place(spec: Placed, rooms: Sequence[Room]) -> list[Room] | None:
     """What is left of `rooms` beside all of the job's workers, or None when they do not fit."""
     left, missing = list(rooms), spec.workers
     for index in sorted(range(len(left)), key=lambda i: -left[i].workers(spec)):
@@ -66,14 +66,14 @@ def place(spec: ResolvedSpec, rooms: Sequence[Room]) -> list[Room] | None:
     return None if missing else left
 
 
-def first_reason(spec: ResolvedSpec, capacity: Capacity | None) -> Reason:
+def first_reason(spec: Placed, capacity: Capacity | None) -> Reason:
     """What a job waits for that nobody has looked at yet."""
     if capacity is None:
         return NO_CLUSTER
     return never(spec, whole(capacity)) or IN_LINE
 
 
-def never(spec: ResolvedSpec, rooms: Sequence[Room]) -> Reason | None:
+def never(spec: Placed, rooms: Sequence[Room]) -> Reason | None:
     """Why the job cannot start on a cluster of `rooms` even when it is empty, or None if it can."""
     if place(spec, rooms) is not None:
         return None
@@ -90,7 +90,7 @@ def never(spec: ResolvedSpec, rooms: Sequence[Room]) -> Reason | None:
     )
 
 
-def waits(spec: ResolvedSpec, total: Sequence[Room], rooms: Sequence[Room]) -> Reason:
+def waits(spec: Placed, total: Sequence[Room], rooms: Sequence[Room]) -> Reason:
     """What is short for a job that fits on `total` and does not fit on what is free of it, `rooms`."""
     has = {unit: amount for _, _, amount, unit in _amounts(spec, total)}
     for code, needs, open_, unit in _amounts(spec, rooms):
@@ -103,7 +103,7 @@ def waits(spec: ResolvedSpec, total: Sequence[Room], rooms: Sequence[Room]) -> R
     return reason(code, f"It needs {_workers(spec)}, and what is free is spread over the nodes.")
 
 
-def _amounts(spec: ResolvedSpec, rooms: Sequence[Room]) -> list[tuple[Code, float, float, str]]:
+def _amounts(spec: Placed, rooms: Sequence[Room]) -> list[tuple[Code, float, float, str]]:
     """What the job needs and `rooms` have: GPUs first, they are the scarcer."""
     gpus, cpus = sum(room.gpus for room in rooms), sum(room.cpus for room in rooms)
     return [
@@ -112,7 +112,7 @@ def _amounts(spec: ResolvedSpec, rooms: Sequence[Room]) -> list[tuple[Code, floa
     ]
 
 
-def _workers(spec: ResolvedSpec) -> str:
+def _workers(spec: Placed) -> str:
     gpus = f" and {_count(spec.gpus_per_worker, 'GPU')}" if spec.gpus_per_worker else ""
     return f"{_count(spec.workers, 'worker')} with {_count(spec.cpus_per_worker, 'CPU')}{gpus} each"
 

@@ -1,55 +1,103 @@
 """What a job would be and need: the answer to a dry run."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from service.cluster.cluster import Capacity
-from service.jobs import fit
+from service.jobs import fit, notes
+from service.jobs.resolving import Decided
 from trainer.contract import counting
+from trainer.contract.archs import Network
+from trainer.contract.asked import Demand
+from trainer.contract.checkpoints import CheckpointMeta
+from trainer.contract.evaluation import ResolvedEvaluation, view_sides
+from trainer.contract.kinds import Resolved
 from trainer.contract.reasons import Reason
-from trainer.contract.spec import Demand, ResolvedSpec
+from trainer.contract.spec import ResolvedSpec
 
 BYTES_PER_PARAMETER = 12
 """fp32 weight, gradient and momentum."""
-BYTES_PER_ACTIVATION = 4
-"""fp32; bf16 autocast halves most of them."""
+BYTES_PER_VALUE = 4
+"""fp32; bf16 autocast halves most activations."""
+
+
+class Counts(NamedTuple):
+    """What a plan says in figures; `Plan` documents them."""
+
+    parameters: int
+    multiply_adds: int
+    memory_per_worker_bytes: int
 
 
 @dataclass(frozen=True)
 class Plan:
     """A job that has not been made."""
 
-    spec: ResolvedSpec
+    spec: Resolved
     parameters: int
+    """Of the network, or of all models of an evaluation together."""
     multiply_adds: int
-    """Of one image's forward pass, as the paper counts."""
+    """Of one image's forward pass, as the paper counts; of an evaluation through all models, in all
+    views of the image."""
     memory_per_worker_bytes: int
-    """An estimate: 12 bytes a parameter (fp32 weight, gradient, momentum) and 4 bytes an activation
-    of the worker's images. The libraries' own memory comes on top."""
+    """An estimate; `schemas.PlanOut` says of what."""
     demand: Demand
     cluster: Capacity | None
     """As last seen; None while the cluster has not answered."""
     checks: tuple[Reason, ...]
     """What would keep it from starting now."""
+    notes: tuple[str, ...]
+    """What was decided for the caller and may surprise, in sentences."""
 
 
-def make(spec: ResolvedSpec, capacity: Capacity | None) -> Plan:
-    arch = spec.architecture
-    parameters = counting.parameters(arch, spec.classes)
-    activations = counting.activations(arch, spec.input_size) * spec.per_worker_batch
+def make(decided: Decided, capacity: Capacity | None) -> Plan:
+    spec = decided.spec
     return Plan(
         spec=spec,
-        parameters=parameters,
-        multiply_adds=counting.multiply_adds(arch, spec.classes, spec.input_size),
-        memory_per_worker_bytes=(
-            parameters * BYTES_PER_PARAMETER + activations * BYTES_PER_ACTIVATION
-        ),
+        **_counts(decided)._asdict(),
         demand=spec.demand,
         cluster=capacity,
         checks=_checks(spec, capacity),
+        notes=tuple(notes.of(decided)),
     )
 
 
-def _checks(spec: ResolvedSpec, capacity: Capacity | None) -> tuple[Reason, ...]:
+def _counts(decided: Decided) -> Counts:
+    if isinstance(decided.spec, ResolvedSpec):
+        return _of_training(decided.spec)
+    return _of_evaluation(decided.spec, decided.models)
+
+
+def _of_training(spec: ResolvedSpec) -> Counts:
+    network, side = spec.network, spec.input_size
+    parameters = counting.parameters(network, spec.classes)
+    each = BYTES_PER_PARAMETER + (BYTES_PER_VALUE if spec.recipe.ema_decay else 0)
+    kept = counting.activations(network, side, checkpointed=spec.checkpoint_activations)
+    return Counts(
+        parameters=parameters,
+        multiply_adds=counting.multiply_adds(network, spec.classes, side),
+        memory_per_worker_bytes=parameters * each + kept * spec.per_worker_batch * BYTES_PER_VALUE,
+    )
+
+
+def _of_evaluation(spec: ResolvedEvaluation, models: tuple[CheckpointMeta, ...]) -> Counts:
+    parameters = multiply_adds = working = 0
+    for meta in models:
+        network, classes = meta.architecture, len(meta.class_names)
+        sides = view_sides(spec.protocol, meta.transform.input_size)
+        parameters += counting.parameters(network, classes)
+        multiply_adds += sum(counting.multiply_adds(network, classes, side) for side in sides)
+        working = max(working, _largest(network, max(sides)))
+    batch = working * spec.per_worker_batch
+    return Counts(parameters, multiply_adds, (parameters + batch) * BYTES_PER_VALUE)
+
+
+def _largest(network: Network, side: int) -> int:
+    """Values of one image that the widest layer holds at once: without gradients no other's remain."""
+    return max(layer.activations for layer in counting.convolutions(network, side))
+
+
+def _checks(spec: Resolved, capacity: Capacity | None) -> tuple[Reason, ...]:
     if capacity is None:
         return (fit.NO_CLUSTER,)
     total, free = fit.whole(capacity), fit.free(capacity, Demand(cpus=0, gpus=0))

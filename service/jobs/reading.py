@@ -1,4 +1,4 @@
-"""Routes of what a job leaves behind: metrics, logs, events, checkpoints."""
+"""Routes of what a job leaves behind: metrics, logs, events, checkpoints, an analysis."""
 
 import csv
 import io
@@ -21,6 +21,7 @@ from service.jobs.read_schemas import (
     PointsWanted,
 )
 from service.problems import fails_with
+from trainer.contract.analysis import Analysis
 from trainer.contract.attempts import MetricPoint
 
 router = APIRouter(prefix="/jobs/{job_id}", tags=["jobs"])
@@ -140,6 +141,33 @@ def download(
     entry, pieces = jobs.checkpoint_file(project, job_id, step, name)
     headers = {"Content-Length": str(entry.size), "ETag": f'"{entry.sha256}"'}
     return StreamingResponse(pieces, media_type="application/octet-stream", headers=headers)
+
+
+@router.get(
+    "/analysis",
+    summary="Read the analysis",
+    response_model=Analysis,
+    responses=FAILURES
+    | {
+        200: {
+            "content": {
+                "application/json": {"example": examples.ANALYSIS.model_dump(mode="json")},
+                "image/png": {"schema": {"type": "string", "format": "binary"}},
+            }
+        }
+    },
+)
+def get_analysis(
+    job_id: JobId,
+    project: ProjectDep,
+    jobs: JobsDep,
+    accept: Annotated[str, Header(include_in_schema=False)] = "application/json",
+) -> Analysis | Response:
+    """Of an evaluation with `analyse`: how much each layer responds (Fig. 7 of the paper), and its
+    gradient. `Accept: image/png` gives a picture."""
+    if "image/png" in accept:
+        return Response(jobs.analysis_picture(project, job_id), media_type="image/png")
+    return jobs.analysis(project, job_id)
 
 
 def _csv(points: list[MetricPoint]) -> str:

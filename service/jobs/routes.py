@@ -17,11 +17,11 @@ from service.errors import (
 from service.jobs import examples
 from service.jobs.schemas import JobOut, JobsOut, JobsWanted, PlanOut
 from service.problems import fails_with
-from trainer.contract.spec import TrainSpec
+from trainer.contract.kinds import JobSpec
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
-Submission = Annotated[TrainSpec, Body(openapi_examples=examples.BODIES)]
+Submission = Annotated[JobSpec, Body(openapi_examples=examples.BODIES)]
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -56,12 +56,13 @@ def create_job(  # noqa: PLR0913, PLR0917 - the body, two options, and where to 
     idempotency_key: IdempotencyKey = None,
     dry_run: DryRun = False,
 ) -> JobOut | Response:
-    """Train a network. The least body is `{"arch": "resnet20", "dataset": "fashion-mnist-mini"}`.
+    """Train a network; the least body is `{"arch": "resnet20", "dataset": "fashion-mnist-mini"}`. Or
+    evaluate registered models: `{"kind": "evaluate", "model": "fashion", "protocol": "10-crop"}`.
 
     It waits in line until the cluster can hold all of it; its `reason` says what it waits for.
     """
     if dry_run:
-        return _as_json(PlanOut.of(jobs.plan(spec)))
+        return _as_json(PlanOut.of(jobs.plan(project, spec)))
     key, said = idempotency_key, _digest(spec)
     job, _ = jobs.create(project, spec, idempotency_key=key, body_sha256=said)
     response.headers["Location"] = f"/jobs/{job.id}"
@@ -93,7 +94,7 @@ def cancel_job(job_id: JobId, project: ProjectDep, jobs: JobsDep) -> JobOut:
     return JobOut.of(jobs.cancel(project, job_id))
 
 
-def _digest(spec: TrainSpec) -> str:
+def _digest(spec: JobSpec) -> str:
     """Of what was said, however it was spaced and in whatever order."""
     said = spec.model_dump(mode="json", exclude_unset=True)
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

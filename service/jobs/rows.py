@@ -8,14 +8,15 @@ from pydantic import TypeAdapter
 from sqlalchemy import Row
 
 from service.lifecycle import Job, Progress, Result, State
+from trainer.contract.kinds import Resolved
 from trainer.contract.reasons import Reason
-from trainer.contract.spec import ResolvedSpec
 
 AnyRow = Row[*tuple[Any, ...]]
 
 _PROGRESS = TypeAdapter(Progress)
 _RESULT = TypeAdapter(Result)
 _JOB = TypeAdapter(Job)
+_SPEC: TypeAdapter[Resolved] = TypeAdapter(Resolved)
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def job_of(row: AnyRow) -> Job:
     return Job(
         id=row.id,
         project=row.project,
-        spec=ResolvedSpec.model_validate(row.spec),
+        spec=_SPEC.validate_python(row.spec),
         state=State(row.state),
         reason=_reason(row.reason),
         attempt=row.attempt,

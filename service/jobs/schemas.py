@@ -1,7 +1,7 @@
-"""What the routes of jobs give, and what they can be asked; a job itself is a `TrainSpec`."""
+"""What the routes of jobs give, and what they can be asked; a job itself is a `JobSpec`."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -11,14 +11,16 @@ from service.jobs import examples
 from service.jobs.plan import Plan
 from service.jobs.store import Page
 from service.lifecycle import Job, Progress, Result, State
+from trainer.contract.asked import Demand
+from trainer.contract.evaluation import ResolvedEvaluation
+from trainer.contract.kinds import Kind, Resolved
 from trainer.contract.reasons import Reason
-from trainer.contract.spec import Demand, ResolvedSpec
 
 
 class JobsWanted(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     state: State | None = None
     """Only jobs in this state."""
-    kind: Literal["train"] | None = None
+    kind: Kind | None = None
     """Only jobs of this kind."""
     label: list[str] = Field(default=[], max_length=1, examples=[["team=vision"]])
     """`key=value`: only jobs that carry this label."""
@@ -43,16 +45,20 @@ class JobsWanted(BaseModel, frozen=True, extra="forbid", use_attribute_docstring
 class JobOut(BaseModel, use_attribute_docstrings=True):
     """A job."""
 
-    model_config = ConfigDict(json_schema_extra=example(lambda: JobOut.of(examples.job())))
+    model_config = ConfigDict(
+        json_schema_extra=example(
+            lambda: JobOut.of(examples.job()), lambda: JobOut.of(examples.evaluation_job())
+        )
+    )
 
     id: str
-    kind: str
+    kind: Kind
     state: State
     reason: Reason | None
     """What it waits for, or what ended it."""
     attempt: int
     """Number of its newest attempt, from 1; 0 before the first."""
-    spec: ResolvedSpec
+    spec: Resolved
     """What was asked for, with every default filled in."""
     progress: Progress | None
     result: Result | None
@@ -81,7 +87,7 @@ class JobOut(BaseModel, use_attribute_docstrings=True):
             created_at=job.created_at,
             started_at=job.started_at,
             ended_at=job.ended_at,
-            links=_links(job.id),
+            links=_links(job),
         )
 
 
@@ -124,18 +130,25 @@ class PlanOut(BaseModel, use_attribute_docstrings=True):
 
     model_config = ConfigDict(json_schema_extra=example(lambda: PlanOut.of(examples.planned())))
 
-    spec: ResolvedSpec
+    spec: Resolved
     parameters: int
+    """Of the network, or of all models of an evaluation together."""
     multiply_adds: int
-    """Of one image's forward pass, as the paper counts."""
+    """Of one image's forward pass, as the paper counts; of an evaluation through all models, in all
+    views of the image."""
     memory_per_worker_bytes: int
-    """An estimate: 12 bytes a parameter (fp32 weight, gradient, momentum) and 4 bytes an activation
-    of the worker's images. The libraries' own memory comes on top."""
+    """An estimate. Of a training: 12 bytes a parameter (fp32 weight, gradient, momentum), 4 more for a
+    moving average of the weights, and 4 bytes an activation of the worker's images; with activations
+    that are computed again, only those of the largest block and every block's output. Of an evaluation: 4
+    bytes a parameter, and 4 bytes an activation of the largest layer for the worker's images in the largest
+    view. The libraries' own memory comes on top."""
     demand: Demand
     cluster: Available | None
     """As last seen; null while the cluster has not answered."""
     checks: list[Reason]
     """What would keep it from starting now."""
+    notes: list[str]
+    """What was decided for you and may surprise, in sentences."""
 
     @classmethod
     def of(cls, plan: Plan) -> "PlanOut":
@@ -147,12 +160,15 @@ class PlanOut(BaseModel, use_attribute_docstrings=True):
             demand=plan.demand,
             cluster=Available.of(plan.cluster) if plan.cluster else None,
             checks=list(plan.checks),
+            notes=list(plan.notes),
         )
 
 
-def _links(job_id: str) -> dict[str, str]:
-    here = f"/jobs/{job_id}"
-    parts = ("metrics", "logs", "events", "checkpoints", "cancel")
+def _links(job: Job) -> dict[str, str]:
+    here = f"/jobs/{job.id}"
+    parts = ["metrics", "logs", "events", "checkpoints", "cancel"]
+    if isinstance(job.spec, ResolvedEvaluation) and job.spec.analyse:
+        parts.append("analysis")
     return {"self": here, "stream": f"{here}/metrics/stream"} | {
         part: f"{here}/{part}" for part in parts
     }

@@ -14,21 +14,23 @@ from service.errors import (
     Invalid,
     NotFound,
 )
-from service.jobs import fit, plan
+from service.jobs import fit, plan, resolving
 from service.jobs.history import History
 from service.jobs.plan import Plan
+from service.jobs.resolving import Decided, Registry
 from service.jobs.rows import Event
 from service.jobs.store import Claim, Filter, JobStore, Page
 from service.lifecycle import Job, State, advance
-from trainer.contract import resolve
+from trainer.contract import layout
+from trainer.contract.analysis import Analysis
 from trainer.contract.attempts import LogLine, MetricPoint, Split
 from trainer.contract.checkpoints import Checkpoint
-from trainer.contract.datasets import DATASETS, DatasetInfo
+from trainer.contract.evaluation import ResolvedEvaluation
+from trainer.contract.kinds import JobSpec
 from trainer.contract.manifest import FileEntry
 from trainer.contract.names import NAME_PATTERN
-from trainer.contract.objects.store import ObjectStore
+from trainer.contract.objects.store import NoSuchObject, ObjectStore
 from trainer.contract.reasons import Code, reason
-from trainer.contract.spec import ResolvedSpec, TrainSpec
 
 CLAIMS_LAST = timedelta(hours=24)
 """How long an idempotency key is remembered."""
@@ -46,19 +48,21 @@ class Jobs:
     """What the cluster was last seen to have; None while it never answered. Asks nobody."""
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
+    registry: Registry
+    """The models that evaluations may name."""
     history: History = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "history", History(self.objects))
 
-    def plan(self, spec: TrainSpec) -> Plan:
+    def plan(self, project: str, spec: JobSpec) -> Plan:
         """What the job would be, and what would keep it from starting. Raises Invalid."""
-        return plan.make(self._resolve(spec), self.capacity())
+        return plan.make(self._decide(project, spec), self.capacity())
 
     def create(
         self,
         project: str,
-        spec: TrainSpec,
+        spec: JobSpec,
         *,
         idempotency_key: str | None = None,
         body_sha256: str = "",
@@ -174,6 +178,28 @@ class Jobs:
             f"There is no such file; GET /jobs/{job_id}/checkpoints lists those that there are."
         )
 
+    def analysis(self, project: str, job_id: str) -> Analysis:
+        """An evaluation's analysis. Raises NotFound while there is none."""
+        return Analysis.model_validate_json(self._analysed(project, job_id, layout.analysis))
+
+    def analysis_picture(self, project: str, job_id: str) -> bytes:
+        """The same as PNG. Raises NotFound while there is none."""
+        return self._analysed(project, job_id, layout.analysis_picture)
+
+    def _analysed(self, project: str, job_id: str, key: Callable[[str, int], str]) -> bytes:
+        job = self.get(project, job_id)
+        if not (isinstance(job.spec, ResolvedEvaluation) and job.spec.analyse):
+            raise NotFound(
+                f"Job {job.id} was not asked for an analysis; submit an evaluation with 'analyse': true."
+            )
+        try:
+            return self.objects.get(key(job.id, job.attempt))
+        except NoSuchObject as error:
+            raise NotFound(
+                f"Job {job.id} is {job.state} and has no analysis (yet); it is written when the images "
+                "are counted."
+            ) from error
+
     def _end_unstarted(self, job: Job) -> Job:
         ended = advance(job, State.CANCELLED, at=job.changed_at, reason=job.reason)
         try:
@@ -192,8 +218,8 @@ class Jobs:
             )
         return claimed.job if claimed else None
 
-    def _new(self, project: str, spec: TrainSpec) -> Job:
-        resolved, now = self._resolve(spec), self.clock()
+    def _new(self, project: str, spec: JobSpec) -> Job:
+        resolved, now = self._decide(project, spec).spec, self.clock()
         return Job(
             id=self.new_id(),
             project=project,
@@ -206,15 +232,10 @@ class Jobs:
             changed_at=now,
         )
 
-    def _resolve(self, spec: TrainSpec) -> ResolvedSpec:
-        if any("\0" in value for value in spec.labels.values()):
-            raise Invalid("A label cannot contain the character NUL.", field="labels")
-        try:
-            return resolve.resolve(spec, _dataset(spec.dataset), gpus=self._gpus(spec))
-        except resolve.Unresolvable as error:
-            raise Invalid(str(error), field=error.field) from error
+    def _decide(self, project: str, spec: JobSpec) -> Decided:
+        return resolving.decide(spec, project, self.registry, gpus=self._gpus(spec))
 
-    def _gpus(self, spec: TrainSpec) -> int:
+    def _gpus(self, spec: JobSpec) -> int:
         """GPUs that the defaults are chosen for."""
         capacity = self.capacity()
         if capacity is not None:
@@ -225,12 +246,3 @@ class Jobs:
                 "in a moment, or give 'workers' and 'gpus_per_worker'."
             )
         return 0
-
-
-def _dataset(name: str) -> DatasetInfo:
-    if name not in DATASETS:
-        raise Invalid(
-            f"There is no data set '{name}'; there are {', '.join(sorted(DATASETS))}.",
-            field="dataset",
-        )
-    return DATASETS[name]

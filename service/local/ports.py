@@ -9,11 +9,12 @@ BACKLOG = 2048
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nothing listens on now, all different."""
+    """Ports that nothing uses now, all different. Of every interface: some of Ray's listen beyond
+    loopback, where an outgoing connection can hold the same number."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for each in sockets:
-            each.bind(("127.0.0.1", 0))
+            each.bind(("", 0))
         return [int(each.getsockname()[1]) for each in sockets]
     finally:
         for each in sockets:

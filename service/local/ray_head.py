@@ -52,9 +52,12 @@ class LocalRay:
     def start(self) -> RayRecord:
         """A Ray that answers with Serve running: the one left by a killed service, or a new one.
         Raises CannotStart, Stopped."""
-        record = self._adopted() or self._started(None)
-        self._serve()
-        return record
+        adopted = self._adopted()
+        if adopted is None:
+            return self._started(None)
+        if not self._serve():
+            raise self._no_serve()
+        return adopted
 
     def alive(self) -> bool:
         record = self.record
@@ -65,7 +68,6 @@ class LocalRay:
     def restart(self) -> None:
         """A new Ray at the addresses of the one that died. Raises CannotStart, Stopped."""
         self._started(self.record.ports if self.record else None)
-        self._serve()
 
     def end(self) -> None:
         """Nothing of Ray, training or serving is left when this returns."""
@@ -88,20 +90,26 @@ class LocalRay:
         return left
 
     def _started(self, ports: RayPorts | None) -> RayRecord:
-        """A fresh Ray, at `ports` if they are given, after sweeping what is left of another."""
+        """A fresh Ray with Serve, at `ports` if they are given, after sweeping what is left of another."""
         for _ in range(ATTEMPTS):
             self.end()
             self.say("starting Ray")
             self.process, self.record = launch(self.places, ports or ray_record.new_ports())
             ray_record.save(self.places, self.record)
-            if self._wait(lambda record: answers(record.address, self.token)):
+            # One of Ray's processes can fail, and all of them end, after Ray has answered.
+            if self._wait(lambda record: answers(record.address, self.token)) and self._serve():
                 return self.record
+            if self.alive():
+                raise self._no_serve()
         raise CannotStart(f"Ray did not start; its log {self.places.ray_log} ends:\n{self._tail()}")
 
-    def _serve(self) -> None:
+    def _serve(self) -> bool:
+        """Whether Ray Serve answers in time."""
         self.say("waiting for Ray Serve")
-        if not self._wait(self._serves):
-            raise CannotStart(f"Ray Serve did not start; see {self.places.ray_log}, and try again")
+        return self._wait(self._serves)
+
+    def _no_serve(self) -> CannotStart:
+        return CannotStart(f"Ray Serve did not start; see {self.places.ray_log}, and try again")
 
     def _serves(self, record: RayRecord) -> bool:
         """Ask for Serve until it answers: a busy machine may need more than one request."""

@@ -9,8 +9,9 @@ from service.http.example import example
 from service.models import examples
 from service.models.service import Model
 from service.models.store import ModelVersion
-from trainer.contract.archs import Architecture
+from trainer.contract.archs import Network
 from trainer.contract.attempts import MetricPoint
+from trainer.contract.checkpoints import Imported
 from trainer.contract.names import Name
 from trainer.contract.transform import Transform
 
@@ -47,16 +48,20 @@ class VersionOut(BaseModel, use_attribute_docstrings=True):
     """An immutable version: what it is, and where it came from."""
 
     version: int
-    job: str
-    """Id of the job that trained it."""
+    job: str | None
+    """Id of the job that trained it; null if it was imported."""
+    imported: Imported | None
+    """The file it was imported from; null if a job trained it."""
     attempt: int
+    """Of the job; 0 if it was imported, as `step` and `epoch` are."""
     step: int
     epoch: int
-    dataset: str
-    dataset_fingerprint: str
+    dataset: str | None
+    """That it was trained on; null if it was imported."""
+    dataset_fingerprint: str | None
     """SHA-256 over the images and labels of all splits."""
     arch: str
-    architecture: Architecture
+    architecture: Network
     metrics: MetricPoint | None
     """On the validation images."""
     class_names: tuple[str, ...]
@@ -66,8 +71,8 @@ class VersionOut(BaseModel, use_attribute_docstrings=True):
     preprocessing: str
     """Digest of `transform`; every answer of POST /predict carries it."""
     versions: dict[str, str]
-    """Of the programs that trained it."""
-    seed: int
+    """Of the programs that trained or imported it."""
+    seed: int | None
     created_at: datetime
 
     @classmethod
@@ -76,6 +81,7 @@ class VersionOut(BaseModel, use_attribute_docstrings=True):
         return cls(
             version=made.version,
             job=meta.job_id,
+            imported=meta.imported,
             attempt=meta.attempt,
             step=meta.step,
             epoch=meta.epoch,

@@ -3,19 +3,20 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import count
 
 import structlog
 
 from service.errors import Conflict, NotFound
 from service.jobs.service import Jobs
 from service.lifecycle import Job
+from service.models.registrar import Registrar
 from service.models.store import ModelStore, ModelVersion
-from trainer.contract import checkpoints, layout
+from trainer.contract import layout
 from trainer.contract.attempts import Best
 from trainer.contract.checkpoints import Checkpoint
 from trainer.contract.manifest import MANIFEST, Damaged
-from trainer.contract.objects.store import AlreadyExists, NoSuchObject, ObjectStore
+from trainer.contract.objects.store import NoSuchObject, ObjectStore
+from trainer.contract.spec import ResolvedSpec
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,10 @@ class Models:
     jobs: Jobs
     clock: Callable[[], datetime]
 
+    @property
+    def registrar(self) -> Registrar:
+        return Registrar(self.store, self.objects, self.clock)
+
     def register(
         self, project: str, name: str, job_id: str, *, step: int | None = None
     ) -> ModelVersion:
@@ -44,7 +49,7 @@ class Models:
         listed = self.jobs.checkpoints(project, job_id)
         chosen = _named(job, listed, step) if step else _best(job, listed)
         try:
-            return self._make(project, name, chosen)
+            return self.registrar.make(project, name, chosen)
         except Damaged as error:
             raise Conflict(
                 f"The checkpoint of step {chosen.meta.step} cannot be used: {error}. Name another "
@@ -53,12 +58,12 @@ class Models:
 
     def register_result(self, job: Job, best: Best) -> None:
         """Register a job's best checkpoint under its `register_as`; a second call does nothing."""
-        name = job.spec.register_as
-        prefix = layout.checkpoint(job.id, best.attempt, best.step)
-        if name is None or self.store.of_origin(job.project, name, prefix):
+        name = job.spec.register_as if isinstance(job.spec, ResolvedSpec) else None
+        if name is None:
             return
+        prefix = layout.checkpoint(job.id, best.attempt, best.step)
         try:
-            self._make(job.project, name, checkpoints.read(self.objects, prefix))
+            self.registrar.once(job.project, name, prefix)
         except (Damaged, NoSuchObject) as error:
             # Trying again cannot mend it, and the job itself did what was asked.
             structlog.get_logger().error("not_registered", job=job.id, model=name, why=str(error))
@@ -130,27 +135,6 @@ class Models:
         for found in list(self.objects.list(f"{prefix}/")):
             if found.key != claim:
                 self.objects.delete(found.key)
-
-    def _make(self, project: str, name: str, source: Checkpoint) -> ModelVersion:
-        number = self._claim(project, name)
-        target = layout.model_version(project, name, number)
-        at = self.clock()
-        checkpoints.copy_as_version(self.objects, source, target, at=at)
-        made = ModelVersion(project, name, number, source.prefix, source.meta, at)
-        self.store.insert(made)
-        return made
-
-    def _claim(self, project: str, name: str) -> int:
-        """A number that is ours alone: two registrations never write below one prefix, and a crash
-        in between costs a number, no more."""
-        known = self.store.versions(project, name)
-        for number in count(known[0].version + 1 if known else 1):
-            try:
-                self.objects.create(layout.model_claim(project, name, number), b"")
-            except AlreadyExists:
-                continue
-            return number
-        raise AssertionError("numbers do not end")
 
 
 def _best(job: Job, listed: list[Checkpoint]) -> Checkpoint:

@@ -7,8 +7,8 @@ from service.cluster.cluster import Capacity
 from service.jobs import fit
 from service.jobs.fit import Room
 from service.lifecycle import Job
+from trainer.contract.asked import Demand
 from trainer.contract.reasons import Code, Reason, reason
-from trainer.contract.spec import Demand
 
 NUMBERED = 20
 """Places in the line that a reason names; those behind are told that they are behind, once."""

@@ -20,6 +20,7 @@ from trainer.contract.attempts import Best, Document, Order, Outcome, Started
 from trainer.contract.names import submission_id
 from trainer.contract.objects.store import ObjectStore
 from trainer.contract.reasons import Code, Reason, reason
+from trainer.contract.spec import ResolvedSpec
 
 LEAVES_WITHIN = timedelta(seconds=10)
 """How long an attempt may take to exit after its outcome, before it is stopped."""
@@ -88,6 +89,7 @@ class Attendant:
             outcome=outcome,
             retries=job.retries,
             max_retries=job.spec.max_retries,
+            kind=job.spec.kind,
         )
 
     def _act(self, job: Job, seen: Seen, step: Step) -> None:
@@ -142,7 +144,8 @@ class Attendant:
                 self._move(job, State.QUEUED, step.reason)
 
     def _succeed(self, job: Job, result: Result | None) -> None:
-        if job.spec.register_as and result:
+        is_named = isinstance(job.spec, ResolvedSpec) and job.spec.register_as
+        if is_named and result and result.best:
             self.register(job, result.best)
         newest = self.history.newest_points(job.id, job.attempt)
         done = replace(job, result=result, progress=progress(job.spec, newest) or job.progress)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from service.cluster.cluster import Sighting
 from service.lifecycle import Result, State
 from trainer.contract.attempts import Outcome, Started
+from trainer.contract.kinds import Kind
 from trainer.contract.reasons import RETRIED, Code, Reason, reason
 
 
@@ -56,6 +57,8 @@ class Seen:
     retries: int
     """Spent so far."""
     max_retries: int
+    kind: Kind
+    """Of the job: it says what a success must have left."""
 
 
 def decide(state: State, seen: Seen) -> Step | None:
@@ -104,8 +107,8 @@ def _watch(state: State, seen: Seen) -> Step | None:
 
 def _settle(outcome: Outcome, seen: Seen) -> Step:
     """What follows from how the attempt ended."""
-    if outcome.status == "succeeded" and outcome.final and outcome.best:
-        return Step(Act.SUCCEED, result=Result(outcome.final, outcome.best))
+    if outcome.status == "succeeded" and _is_whole(outcome, seen.kind):
+        return Step(Act.SUCCEED, result=Result(outcome.final, outcome.best, outcome.evaluation))
     why = outcome.reason or reason(Code.INTERNAL, "The attempt left no result and no reason.")
     if why.code is Code.CLUSTER_RESTARTED:
         return Step(Act.RETRY_FREE, _say(why, "It is started again, which costs no retry."))
@@ -115,6 +118,13 @@ def _settle(outcome: Outcome, seen: Seen) -> Step:
         left = f"It is tried again (retry {seen.retries + 1} of {seen.max_retries})."
         return Step(Act.RETRY, _say(why, left))
     return Step(Act.FAIL, _say(why, f"All {seen.max_retries} retries are spent."))
+
+
+def _is_whole(outcome: Outcome, kind: Kind) -> bool:
+    """Whether a success left what a job of its kind is for."""
+    if kind == "evaluate":
+        return outcome.evaluation is not None
+    return outcome.final is not None and outcome.best is not None
 
 
 def _say(why: Reason, more: str) -> Reason:

@@ -10,7 +10,7 @@ from service.jobs.store import JobStore
 from service.lifecycle import Job, State, advance
 from service.reconcile.admit import BEHIND, Admission, admit
 from service.reconcile.promises import Promises, total
-from trainer.contract.spec import Demand
+from trainer.contract.asked import Demand
 
 PAGE = 50
 PAGES = 2

@@ -5,14 +5,18 @@ from statistics import harmonic_mean
 
 from service.lifecycle import Progress
 from trainer.contract.attempts import MetricPoint
+from trainer.contract.kinds import Resolved
 from trainer.contract.spec import ResolvedSpec
 
 RECENT = 20
 """Training points that the rate is the mean of: one slow step does not make it jump."""
 
 
-def progress(spec: ResolvedSpec, points: Sequence[MetricPoint]) -> Progress | None:
-    """`points` of the present attempt in the order they were written; None while none is of training."""
+def progress(spec: Resolved, points: Sequence[MetricPoint]) -> Progress | None:
+    """`points` of the present attempt in the order they were written; None while none is of training,
+    and always of an evaluation: its log says how far it is."""
+    if not isinstance(spec, ResolvedSpec):
+        return None
     train = [point for point in points if point.split == "train"]
     if not train:
         return None

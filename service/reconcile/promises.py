@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from service.cluster.cluster import Capacity
 from service.lifecycle import Job, State
-from trainer.contract.spec import Demand
+from trainer.contract.asked import Demand
 
 WINDOW = timedelta(seconds=10)
 """Longer than Ray's report lags behind a job that ended."""

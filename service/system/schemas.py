@@ -9,8 +9,8 @@ from service.errors import NotFound
 from service.http.example import example
 from service.lifecycle import Job
 from service.problems import kinds
+from trainer.contract.asked import Demand
 from trainer.contract.reasons import Reason
-from trainer.contract.spec import Demand
 
 
 class AliveOut(BaseModel):

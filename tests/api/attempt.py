@@ -10,6 +10,7 @@ from trainer.contract.checkpoints import MODEL_FILES, CheckpointMeta
 from trainer.contract.datasets import DATASETS
 from trainer.contract.journal import JournalWriter
 from trainer.contract.objects.store import ObjectStore
+from trainer.contract.spec import ResolvedSpec
 from trainer.contract.transform import for_dataset
 
 AT = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
@@ -65,7 +66,9 @@ def log(store: ObjectStore, job: Job, attempt: int, rank: str, *lines: tuple[str
 
 def checkpoint(store: ObjectStore, job: Job, attempt: int, step: int, folder: Path) -> None:
     """Its files are not weights: nothing here looks into them."""
-    info = DATASETS[job.spec.dataset]
+    spec = job.spec
+    assert isinstance(spec, ResolvedSpec)
+    info = DATASETS[spec.dataset]
     files = {}
     for name in MODEL_FILES:
         files[name] = folder / f"{step}-{name}"
@@ -76,7 +79,7 @@ def checkpoint(store: ObjectStore, job: Job, attempt: int, step: int, folder: Pa
         step=step,
         epoch=1,
         metrics=point(step, "val"),
-        architecture=job.spec.architecture,
+        architecture=spec.network,
         class_names=info.classes,
         transform=for_dataset(info),
         dataset=info.name,

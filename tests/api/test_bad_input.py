@@ -20,7 +20,7 @@ BAD_FIELDS: list[tuple[dict[str, Any], str, str]] = [
     ({"arch": "resnet", "depth": 21}, "arch", "6n+2"),
     ({"arch": "resnet"}, "arch", "needs a depth"),
     ({"shortcut": "D"}, "shortcut", "'A', 'B' or 'C'"),
-    ({"arch": "plain20", "shortcut": "A"}, "arch", "leave 'shortcut' out"),
+    ({"arch": "plain20", "shortcut": "A"}, "shortcut", "leave 'shortcut' out"),
     ({"epochs": -1}, "epochs", "greater than or equal to 1"),
     ({"epochs": 1.5}, "epochs", "integer"),
     ({"epochs": "many"}, "epochs", "integer"),
@@ -34,7 +34,13 @@ BAD_FIELDS: list[tuple[dict[str, Any], str, str]] = [
     ({"labels": {"Not A Name": "x"}}, "labels.Not A Name.[key]", "pattern"),
     ({"labels": {"a": "\0"}}, "labels", "NUL"),
     ({"register_as": "Model/1"}, "register_as", "pattern"),
-    ({"kind": "dance"}, "kind", "'train'"),
+    ({"kind": "dance"}, "kind", "'train' and 'evaluate'"),
+    ({"train": 1}, "train", "no such field"),
+    ({"stem": "small"}, "stem", "leave 'stem' out"),
+    ({"holdout": 1437}, "holdout", "keep back fewer"),
+    ({"arch": "nin", "checkpoint_activations": True}, "checkpoint_activations", "leave"),
+    ({"arch": "fitnet19", "protocol": "multi-scale"}, "protocol", "center or 10-crop"),
+    ({"arch": "dsn", "input_size": 64}, "input_size", "set input_size to 32"),
 ]
 
 

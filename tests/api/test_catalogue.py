@@ -8,6 +8,9 @@ from service.catalogue.paper import PAPER
 from tests.api.attempt import AT
 from tests.api.conftest import Service
 from trainer.contract import archs, layout, manifest
+from trainer.contract.baselines import BASELINES
+
+STEMS = ("paper", "small")
 
 
 def test_every_network_of_the_contract_is_listed(shared: Service) -> None:
@@ -24,6 +27,8 @@ def test_every_network_of_the_contract_is_listed(shared: Service) -> None:
         ("resnet50", 25_557_032, 3.8),
         ("resnet101", 44_549_160, 7.6),
         ("resnet152", 60_192_808, 11.3),
+        ("vgg16", 138_357_544, 15.3),
+        ("vgg19", 143_667_240, 19.6),
     ],
 )
 def test_sizes_are_the_paper_s(
@@ -55,6 +60,46 @@ def test_a_shortcut_and_a_number_of_classes_can_be_asked_for(shared: Service) ->
     assert a["parameters"] < c["parameters"]
     ten = shared.client.get("/archs/resnet34?shortcut=A&classes=10").json()
     assert a["parameters"] - ten["parameters"] == 990 * 513
+
+
+def test_a_stem_can_be_asked_for(shared: Service) -> None:
+    paper, small = (shared.client.get(f"/archs/resnet18?stem={x}").json() for x in STEMS)
+    assert (paper["stem"], small["stem"]) == STEMS
+    assert paper["parameters"] - small["parameters"] == (7**2 - 3**2) * 3 * 64
+    answer = shared.client.get("/archs/resnet20?stem=small")
+    assert answer.status_code == 422
+    assert "leave 'stem' out" in answer.text
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_baseline_shows_its_source_its_table_and_the_paper_s_figures(
+    shared: Service, name: str
+) -> None:
+    arch = shared.client.get(f"/archs/{name}").json()
+    assert arch["source"] == BASELINES[name].source
+    assert (arch["shortcut"], arch["stride"], arch["stem"]) == (None, None, None)
+    assert arch["parameters"] == sum(row["parameters"] for row in arch["table"])
+    assert arch["multiply_adds"] == sum(row["multiply_adds"] for row in arch["table"])
+    assert arch["paper"]["errors"]
+    millions = arch["paper"]["parameters_millions"]
+    assert millions is None or arch["parameters"] / 1e6 == pytest.approx(millions, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("shortcut", "A"), ("stride", "v1.5"), ("stem", "small")]
+)
+def test_a_baseline_has_no_options(shared: Service, field: str, value: str) -> None:
+    answer = shared.client.get(f"/archs/vgg16?{field}={value}")
+    assert answer.status_code == 422
+    assert f"leave '{field}' out" in answer.text
+
+
+def test_an_error_that_the_paper_does_not_print_is_left_open(shared: Service) -> None:
+    errors = shared.client.get("/archs/googlenet").json()["paper"]["errors"]
+    assert [(e["table"], e["top1_error"], e["top5_error"]) for e in errors] == [
+        (3, None, 9.15),
+        (5, None, 6.66),
+    ]
 
 
 def test_any_depth_of_the_family_has_a_page_and_others_say_the_nearest(shared: Service) -> None:

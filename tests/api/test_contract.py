@@ -16,6 +16,7 @@ POST /jobs/{job_id}/cancel
 GET /jobs/{job_id}/metrics
 GET /jobs/{job_id}/metrics/stream
 GET /jobs/{job_id}/logs
+GET /jobs/{job_id}/analysis
 GET /jobs/{job_id}/events
 GET /jobs/{job_id}/checkpoints
 GET /jobs/{job_id}/checkpoints/{step}/files/{name}

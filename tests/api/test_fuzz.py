@@ -8,7 +8,10 @@ import httpx
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from service.models.store import ModelVersion
 from tests.api.conftest import LEAST, Service
+from tests.jobs.making import NOW, checkpoint_meta
+from trainer.contract.evaluation import EvaluateSpec
 from trainer.contract.recipes import RecipeFields
 from trainer.contract.spec import TrainSpec
 
@@ -25,10 +28,11 @@ LEAVES = (
 VALUES = st.recursive(
     LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(ODD | st.text(), inner)
 )
-FIELDS = st.sampled_from(sorted(TrainSpec.model_fields)) | ODD
+EVALUATE = {"kind": "evaluate", "model": "digits"}
+FIELDS = st.sampled_from(sorted({*TrainSpec.model_fields, *EvaluateSpec.model_fields})) | ODD
 SPECS = st.builds(
     lambda base, fields, recipe: base | fields | ({"recipe": recipe} if recipe else {}),
-    st.sampled_from([LEAST, {}]),
+    st.sampled_from([LEAST, EVALUATE, {}]),
     st.dictionaries(FIELDS, VALUES, max_size=4),
     st.dictionaries(st.sampled_from(sorted(RecipeFields.model_fields)), VALUES, max_size=3),
 )
@@ -41,6 +45,7 @@ PATHS = (
     "/jobs/a/metrics?since_step={}",
     "/jobs/{}",
     "/jobs/{}/metrics",
+    "/jobs/{}/analysis",
     "/jobs?cursor={}",
     "/jobs?label=a={}",
     "/jobs?label={}=1",
@@ -77,11 +82,22 @@ def _send(service: Service, method: str, path: str, body: Any) -> httpx.Response
     return answer
 
 
+def _register(service: Service) -> None:
+    """A model that evaluations can name, unless it is there."""
+    models = service.parts.models.store
+    if not models.versions("default", "digits"):
+        meta = checkpoint_meta("job-1", 1, 1)
+        models.insert(ModelVersion("default", "digits", 1, "there", meta, NOW))
+
+
 @often
 @given(spec=SPECS)
 @example(spec=LEAST | {"name": "\0", "seed": 2**31 - 1, "priority": -1000})
 @example(spec=LEAST | {"labels": {"a": "\0"}})
+@example(spec=EVALUATE | {"protocol": "multi-scale", "workers": 1, "batch_size": 1})
+@example(spec={"kind": "\ud800"})
 def test_any_job_is_taken_or_refused(on_either: Service, spec: dict[str, Any]) -> None:
+    _register(on_either)
     _is_answered(_send(on_either, "POST", "/jobs?dry_run=true", spec))
     _is_answered(_send(on_either, "POST", "/jobs", spec))
 

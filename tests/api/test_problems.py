@@ -8,7 +8,8 @@ from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
 from service.problems import kinds
-from tests.api.conftest import KEY, Service, eventually
+from tests.api.conftest import KEY, Service
+from tests.waiting import until
 from trainer.contract.objects.store import StoreUnavailable
 
 
@@ -74,5 +75,6 @@ def test_every_request_is_logged_once(shared: Service) -> None:
 def test_the_reconciler_runs_while_the_application_does(service: Service) -> None:
     with TestClient(service.app, headers=dict(service.client.headers)) as client:
         job = client.post("/jobs", json={"arch": "resnet8", "dataset": "digits"}).json()
-        eventually(lambda: client.get(job["links"]["self"]).json()["state"] == "starting")
+        here = job["links"]["self"]
+        until(lambda: client.get(here).json()["state"] == "starting", within_s=10)
     assert service.cluster.submitted

@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 from service.lifecycle import Job
 from tests.api import attempt
 from tests.api.attempt import point
-from tests.api.conftest import KEY, Service, eventually
+from tests.api.conftest import KEY, Service
+from tests.waiting import until
 from trainer.contract import layout
 from trainer.contract.attempts import MetricPoint
 from trainer.contract.journal import JournalWriter
@@ -109,7 +110,7 @@ def test_a_stream_ends_when_its_client_leaves(service: Service, url: str) -> Non
     with capture_logs() as logged:
         with httpx.stream("GET", url + path, headers=BEARER) as answer:
             next(_events(answer.iter_lines()))
-        eventually(lambda: path in [entry.get("path") for entry in logged])
+        until(lambda: path in [entry.get("path") for entry in logged], within_s=10)
 
 
 def test_a_log_is_followed_to_the_job_s_end(service: Service, url: str) -> None:

@@ -14,7 +14,8 @@ from service.errors import ClusterUnavailable
 from service.local import ray_record
 from service.local.instance import Places
 from service.local.ray_head import token_of
-from tests.local.running import Running, until
+from tests.local.running import Running
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,14 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from trainer.contract.archs import Architecture
+from trainer.contract.baselines import BASELINES
 from trainer.contract.datasets import DATASETS
 from trainer.contract.reasons import REMEDIES, Code
-from trainer.contract.recipes import RECIPES
-from trainer.contract.resolve import Unresolvable, resolve
+from trainer.contract.recipes import RECIPES, Recipe, RecipeFields
+from trainer.contract.resolve import resolve
 from trainer.contract.spec import ResolvedSpec, TrainSpec
+from trainer.contract.suits import Unresolvable
 from trainer.contract.transform import for_dataset
 
 MINI = DATASETS["fashion-mnist-mini"]
@@ -78,7 +81,19 @@ def test_images_whose_mirror_means_something_else_are_not_mirrored() -> None:
         ({"arch": "resnet20", "family": "imagenet"}, "18, 34, 50, 101, 152"),
         ({"batch_size": 6_000}, "smaller"),
         ({"workers": 200}, "fewer workers"),
-        ({"arch": "resnet18", "workers": 65}, "at most 64 workers"),
+        ({"arch": "resnet18", "stem": "paper", "workers": 65}, "at most 64 workers"),
+        ({"arch": "resnet20", "stem": "small"}, "leave 'stem' out"),
+        ({"arch": "vgg16", "stem": "small"}, "leave 'stem' out"),
+        ({"arch": "vgg16", "shortcut": "B"}, "leave 'shortcut' out"),
+        ({"arch": "nin", "depth": 20}, "leave 'depth' and 'family' out"),
+        ({"arch": "highway19", "input_size": 64}, "set input_size to 32"),
+        ({"arch": "googlenet", "input_size": 16}, "32 pixels at least"),
+        ({"arch": "nin", "checkpoint_activations": True}, "computed again"),
+        ({"arch": "maxout", "protocol": "multi-scale"}, "choose center or 10-crop"),
+        ({"arch": "nin", "recipe": {"progressive_from": 0.5}}, "set progressive_from to 1"),
+        ({"arch": "vgg16", "recipe": {"progressive_from": 0.5}}, "they begin with 16"),
+        ({"holdout": 5_000}, "keep back fewer"),
+        ({"holdout": 4_900}, "100 training images"),
     ],
 )
 def test_what_cannot_be_meant_says_how_to_mend_it(fields: dict[str, Any], says: str | None) -> None:
@@ -101,6 +116,10 @@ def test_what_cannot_be_meant_says_how_to_mend_it(fields: dict[str, Any], says: 
         {"labels": {"Not A Name": "x"}},
         {"recipe": "secret"},
         {"recipe": {"milestones": [0.7, 0.5]}},
+        {"recipe": {"shorter_side": [480, 256]}},
+        {"recipe": {"shorter_side": [200, 256]}},
+        {"recipe": {"ema_decay": 1}},
+        {"protocol": "12-crop"},
         {"checkpoint_every": {"steps": 1, "epochs": 1}},
         {"workers": 0},
         {"seed": -1},
@@ -122,5 +141,89 @@ def test_every_reason_has_a_remedy() -> None:
 
 
 def test_every_recipe_has_a_length() -> None:
-    for _, length in RECIPES.values():
-        assert (length.epochs is None) != (length.iterations is None)
+    for named in RECIPES.values():
+        assert (named.length.epochs is None) != (named.length.iterations is None)
+
+
+def test_every_field_of_a_recipe_can_be_overridden() -> None:
+    assert set(RecipeFields.model_fields) == set(Recipe.model_fields)
+
+
+def test_the_papers_recipes_have_nothing_that_came_later() -> None:
+    for name in ("paper-cifar", "paper-imagenet"):
+        recipe = RECIPES[name].recipe
+        later = (recipe.label_smoothing, recipe.ema_decay, recipe.mixup, recipe.cutmix)
+        assert later == (0, 0, 0, 0)
+        assert recipe.progressive_from == 1
+        assert not recipe.zero_init
+        assert not recipe.nesterov
+        assert recipe.decay_norm_and_bias
+        assert (recipe.learning_rate, recipe.momentum, recipe.weight_decay) == (0.1, 0.9, 1e-4)
+
+
+def test_110_layers_and_more_start_low_by_the_papers_recipe() -> None:
+    for depth, below in ((56, 0), (110, 80), (1202, 80)):
+        recipe = _resolved(arch=f"resnet{depth}", recipe="paper-cifar").recipe
+        assert recipe.start_error == below
+    assert recipe.start_rate == 0.01
+    never = {"name": "paper-cifar", "start_error": 0}
+    assert _resolved(arch="resnet110", recipe=never).recipe.start_error == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "stem"),
+    [
+        ({"arch": "resnet50"}, "small"),
+        ({"arch": "resnet50", "stem": "paper"}, "paper"),
+        ({"arch": "resnet50", "input_size": 64}, "small"),
+        ({"arch": "resnet50", "input_size": 65}, "paper"),
+        ({"arch": "resnet20"}, "paper"),
+    ],
+)
+def test_an_imagenet_network_gets_the_stem_that_fits_its_images(
+    fields: dict[str, Any], stem: str
+) -> None:
+    spec = _resolved(**fields)
+    assert spec.stem == stem
+    assert isinstance(spec.network, Architecture)
+    assert spec.network.stem == stem
+
+
+def test_a_network_without_batch_normalisation_learns_at_a_tenth_of_the_rate() -> None:
+    assert _resolved(arch="vgg16").recipe.learning_rate == 0.01
+    assert _resolved(arch="googlenet").recipe.learning_rate == 0.1
+    said = _resolved(arch="vgg16", recipe={"learning_rate": 0.05})
+    assert said.recipe.learning_rate == 0.05
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"arch": "resnet21"}, "arch"),
+        ({"arch": "plain20", "shortcut": "A"}, "shortcut"),
+        ({"arch": "resnet20", "stem": "small"}, "stem"),
+        ({"arch": "vgg16", "stride": "v1.5"}, "stride"),
+    ],
+)
+def test_the_field_at_fault_is_named(fields: dict[str, Any], field: str) -> None:
+    with pytest.raises(Unresolvable) as refused:
+        _resolved(**fields)
+    assert refused.value.field == field
+
+
+@pytest.mark.parametrize("name", sorted(BASELINES))
+def test_a_baseline_of_the_papers_tables_can_be_asked_for_by_name(name: str) -> None:
+    spec = _resolved(arch=name)
+    assert spec.network == BASELINES[name]
+    assert ResolvedSpec.model_validate_json(spec.model_dump_json()).network == BASELINES[name]
+
+
+def test_a_holdout_shortens_the_epoch() -> None:
+    assert _resolved(holdout=1_000).steps_per_epoch == 4_000 // 128
+
+
+def test_another_input_size_is_reached_by_resizing() -> None:
+    assert _resolved(input_size=64).input_size == 64
+    transform = for_dataset(MINI, 64)
+    assert (transform.resize, transform.pad, transform.input_size) == (64, 0, 64)
+    assert for_dataset(MINI, MINI.input_size) == for_dataset(MINI)

@@ -36,6 +36,8 @@ def random_split(*shape: int) -> Split:
         ((4, 50, 40, 3), Transform(mode="rgb", resize=32, pad=0, input_size=32)),
         ((4, 28, 28, 3), Transform(mode="grey", resize=28, pad=2, input_size=32)),
         ((4, 28, 28), Transform(mode="rgb", resize=28, pad=0, input_size=28)),
+        ((4, 28, 28), for_dataset(DATASETS["fashion-mnist"], 64)),
+        ((4, 32, 32, 3), for_dataset(DATASETS["cifar10"], 24)),
     ],
     ids=[
         "padded",
@@ -45,6 +47,8 @@ def random_split(*shape: int) -> Split:
         "cropped",
         "colour-to-grey",
         "grey-to-rgb",
+        "grey-of-another-size",
+        "colour-of-another-size",
     ],
 )
 def test_an_array_is_prepared_as_its_images_are(
@@ -56,6 +60,7 @@ def test_an_array_is_prepared_as_its_images_are(
     assert prepared.pixels.shape == (4, 3, transform.input_size, transform.input_size)
     assert torch.equal(prepared.pixels, torch.stack(one_by_one))
     assert torch.equal(prepared.labels, split.labels)
+    assert prepared.channels.shape[1] == (1 if transform.mode == "grey" else 3)
 
 
 @pytest.mark.parametrize(

@@ -1,39 +1,38 @@
-"""Promises of the batches: which images, how shifted, follows from (seed, step) and nothing else."""
+"""Promises of the batches: which images, and how they are shown, follows from (seed, step) alone."""
 
+import hashlib
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 from torch.nn import functional
 
+from tests.data.small_images import BATCH, COUNT, SIDE, batch, fed, images, recipe
 from trainer.contract.datasets import DATASETS
 from trainer.contract.transform import for_dataset
 from trainer.data.batches import (
+    inputs,
     normalise,
     order,
     pixel_mean,
+    progressive,
     share,
-    train_batch,
     val_batches,
 )
-from trainer.data.dataset import Images
 
-COUNT, SIDE, BATCH = 50, 6, 12
-
-
-def images(count: int = COUNT, channels: int = 3) -> Images:
-    """Random pixels; the label is the image's number, so that a batch says which it has."""
-    stream = torch.Generator().manual_seed(0)
-    pixels = torch.randint(256, (count, channels, SIDE, SIDE), generator=stream, dtype=torch.uint8)
-    return Images(pixels.expand(-1, 3, -1, -1), torch.arange(count))
-
-
-def batch(
-    data: Images, step: int, rank: int = 0, world: int = 1, **said: Any
-) -> tuple[Tensor, Tensor]:
-    plain = {"seed": 7, "batch_size": BATCH, "crop_padding": 2, "flip": True}
-    return train_batch(data, step=step, rank=rank, world=world, **(plain | said))
+MOVED = recipe(crop_padding=2, flip=True)
+OPTIONS: dict[str, dict[str, Any]] = {
+    "crop and flip": {"crop_padding": 2, "flip": True},
+    "scale": {"shorter_side": (256, 480)},
+    "colour": {"colour_noise": 0.5},
+    "mixup": {"mixup": 0.4},
+    "cutmix": {"cutmix": 1.0},
+    "progressive": {"progressive_from": 0.5},
+}
+EVERYTHING: dict[str, Any] = {key: value for one in OPTIONS.values() for key, value in one.items()}
+EACH = pytest.mark.parametrize(
+    "said", [*OPTIONS.values(), EVERYTHING], ids=[*OPTIONS, "everything"]
+)
 
 
 @pytest.mark.parametrize("world", [1, 2, 3, 5, 12])
@@ -44,27 +43,61 @@ def test_shares_cover_everything_once_and_differ_by_one_at_most(world: int) -> N
         assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
-@pytest.mark.parametrize("world", [2, 3, 5, 12])
-def test_the_number_of_workers_does_not_change_a_batch(world: int) -> None:
-    data = images()
+@EACH
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("world", [2, 3, 5])
+def test_the_number_of_workers_does_not_change_what_the_networks_get(
+    world: int, channels: int, said: dict[str, Any]
+) -> None:
+    data, how = images(channels=channels, side=16), recipe(**said)
     for step in (0, 3, 9):
-        pixels, labels = batch(data, step)
-        parts = [batch(data, step, rank, world) for rank in range(world)]
-        assert torch.equal(torch.cat([part for part, _ in parts]), pixels)
-        assert torch.equal(torch.cat([part for _, part in parts]), labels)
+        whole = fed(data, batch(data, how, step))
+        parts = [fed(data, batch(data, how, step, rank, world)) for rank in range(world)]
+        assert torch.equal(torch.cat([part.images for part in parts]), whole.images)
+        assert torch.equal(torch.cat([part.labels for part in parts]), whole.labels)
+        assert {part.share for part in parts} == {whole.share}
+        partners = [part.partners for part in parts if part.partners is not None]
+        assert len(partners) == (0 if whole.partners is None else world)
+        if whole.partners is not None:
+            assert torch.equal(torch.cat(partners), whole.partners)
 
 
-def test_a_batch_does_not_depend_on_those_before() -> None:
-    data = images()
-    steps = [batch(data, step)[0] for step in range(10)]
+@EACH
+def test_a_batch_does_not_depend_on_those_before(said: dict[str, Any]) -> None:
+    data, how = images(), recipe(**said)
+    steps = [fed(data, batch(data, how, step)) for step in range(10)]
     for step in (9, 2, 5):
-        assert torch.equal(batch(images(), step)[0], steps[step])
+        again = images()  # nothing of the first run is left
+        assert torch.equal(fed(again, batch(again, how, step)).images, steps[step].images)
+
+
+def test_no_option_changes_what_another_one_draws() -> None:
+    data = images()
+    for step in (0, 7):
+        among = batch(data, recipe(**EVERYTHING | {"mixup": 0.0}), step)
+        coloured, pasted = (
+            batch(data, recipe(**said), step) for said in ({"colour_noise": 0.5}, {"cutmix": 1.0})
+        )
+        assert torch.equal(among.labels, pasted.labels)
+        assert among.colour is not None
+        assert coloured.colour is not None
+        assert torch.equal(among.colour, coloured.colour)
+        assert among.mixed
+        assert pasted.mixed
+        assert torch.equal(among.mixed.labels, pasted.mixed.labels)
+        assert among.mixed.box == pasted.mixed.box
+
+
+def test_a_seed_gives_the_same_batch_on_every_machine_and_with_every_version() -> None:
+    one = batch(images(), MOVED, 9)
+    digest = hashlib.sha256(one.pixels.numpy().tobytes() + one.labels.numpy().tobytes())
+    assert digest.hexdigest().startswith("a529654d")
 
 
 def test_an_epoch_shows_an_image_once_and_drops_the_incomplete_batch() -> None:
     data, per_epoch = images(), COUNT // BATCH
     epochs = [
-        torch.cat([batch(data, epoch * per_epoch + i)[1] for i in range(per_epoch)])
+        torch.cat([batch(data, MOVED, epoch * per_epoch + i).labels for i in range(per_epoch)])
         for epoch in range(3)
     ]
     for seen in epochs:
@@ -80,64 +113,13 @@ def test_an_order_is_a_permutation_of_its_seed_and_epoch() -> None:
         assert not torch.equal(first, other)
 
 
-def test_neither_crop_nor_flip_leaves_images_as_they_are() -> None:
-    data = images()
-    pixels, labels = batch(data, 0, crop_padding=0, flip=False)
-    assert torch.equal(pixels, data.pixels[labels])
-
-
-def test_a_flip_mirrors_about_half_of_the_images() -> None:
-    data, mirrored = images(), 0
-    for step in range(20):
-        pixels, labels = batch(data, step, crop_padding=0)
-        for image, original in zip(pixels, data.pixels[labels], strict=True):
-            flipped = torch.equal(image, original.flip(-1))
-            assert flipped or torch.equal(image, original)
-            mirrored += flipped
-    assert 90 < mirrored < 150  # of 240
-
-
-def test_a_crop_is_a_window_of_the_padded_image_and_all_windows_come() -> None:
-    data, padding, seen = images(), 1, set()
-    border = (pixel_mean(data) * 255).round().to(torch.uint8)
-    inside = functional.pad(torch.ones(SIDE, SIDE, dtype=torch.bool), (padding,) * 4)
-
-    def windows(image: Tensor) -> dict[tuple[int, int, bool], Tensor]:
-        return {
-            (row, column, flip): torch.where(
-                inside[row : row + SIDE, column : column + SIDE],
-                functional.pad(image.flip(-1) if flip else image, (padding,) * 4)[
-                    :, row : row + SIDE, column : column + SIDE
-                ],
-                border,
-            )
-            for row in range(3)
-            for column in range(3)
-            for flip in (False, True)
-        }
-
-    for step in range(12):
-        pixels, labels = batch(data, step, crop_padding=padding)
-        for image, original in zip(pixels, data.pixels[labels], strict=True):
-            matches = [key for key, one in windows(original).items() if torch.equal(one, image)]
-            assert len(matches) == 1
-            seen.add(matches[0])
-    assert len(seen) == 18
-
-
-def test_padding_is_zero_once_the_mean_is_subtracted() -> None:
-    data = images()
-    mean, transform = pixel_mean(data), for_dataset(DATASETS["cifar10"])
-    # A crop shifted by the whole side would be padding only; by 5 of 6, one row at most is image.
-    pixels, _ = batch(data, 0, crop_padding=SIDE)
-    zero = normalise(pixels, mean, transform).abs() <= 0.5 / 255 + 1e-6
-    assert zero.float().mean() > 0.5
-
-
 @pytest.mark.parametrize("channels", [1, 3])
 def test_batches_are_contiguous_bytes_of_three_channels(channels: int) -> None:
     data = images(channels=channels)
-    for pixels, labels in (batch(data, 0), *val_batches(data, batch_size=BATCH, rank=0, world=1)):
+    one = batch(data, recipe(**EVERYTHING), 0)
+    assert one.mixed
+    shown = [(one.pixels, one.labels), (one.mixed.pixels, one.mixed.labels)]
+    for pixels, labels in (*shown, *val_batches(data, batch_size=BATCH, rank=0, world=1)):
         assert pixels.is_contiguous()
         assert pixels.dtype == torch.uint8
         assert pixels.shape == (len(labels), 3, SIDE, SIDE)
@@ -172,3 +154,43 @@ def test_normalised_images_have_the_mean_zero_and_leave_the_bytes_alone() -> Non
     assert values.min() >= -1
     assert values.max() <= 1
     assert torch.equal(data.pixels, before)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_without_options_the_network_gets_the_normalised_bytes(layout: torch.memory_format) -> None:
+    data, transform = images(), for_dataset(DATASETS["cifar10"])
+    one, mean = batch(data, recipe(), 3), pixel_mean(data)
+    got = inputs(one, mean, transform, torch.device("cpu"), layout)
+    assert torch.equal(got.images, normalise(data.pixels[one.labels], mean, transform))
+    assert got.images.is_contiguous(memory_format=layout)
+    assert torch.equal(got.labels, one.labels)
+    assert (got.partners, got.share) == (None, 1.0)
+
+
+def test_images_grow_over_three_quarters_of_the_run_and_stay() -> None:
+    how, run = recipe(progressive_from=0.5), 400
+    sides = [progressive(how, 32, step, run) for step in range(run)]
+    assert sides[0] == 16
+    assert set(sides) == {16, 20, 24, 28, 32}
+    assert sides == sorted(sides)
+    assert sides[150] == 24  # half of the growth after half of the three quarters
+    assert sides[300:] == [32] * 100
+    assert {progressive(recipe(), 32, step, run) for step in range(run)} == {32}
+
+
+@pytest.mark.parametrize(("size", "smallest"), [(8, 8), (9, 8), (31, 8), (33, 8), (224, 24)])
+def test_images_never_grow_beyond_the_input_size_and_end_with_it(size: int, smallest: int) -> None:
+    sides = [progressive(recipe(progressive_from=0.1), size, step, 40) for step in range(40)]
+    assert min(sides) == sides[0] == smallest
+    assert max(sides) == sides[-1] == size
+    assert all(side % 4 == 0 or side == size for side in sides)
+
+
+def test_progressive_images_are_the_normalised_ones_made_smaller() -> None:
+    data = images(side=32)
+    full, half = (batch(data, recipe(progressive_from=start), 0) for start in (1.0, 0.5))
+    assert (full.side, half.side) == (32, 16)
+    expected = functional.interpolate(
+        fed(data, full).images, (16, 16), mode="bilinear", antialias=True
+    )
+    assert torch.equal(fed(data, half).images, expected)

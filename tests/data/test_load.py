@@ -19,7 +19,7 @@ from trainer.contract.objects.local import LocalStore
 from trainer.contract.objects.store import NoSuchObject
 from trainer.data import bundled, download, stored
 from trainer.data.dataset import Raw, Split, fingerprint
-from trainer.data.load import DatasetUnavailable, load
+from trainer.data.load import DatasetUnavailable, load, raw
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ORIGINALS = Path(bundled.__file__).parent / "fashion_mnist_mini"
@@ -75,6 +75,22 @@ def test_a_data_set_is_the_same_on_every_machine(
     name: str, expected: str, store: LocalStore
 ) -> None:
     assert load(DATASETS[name], store).fingerprint.startswith(expected)
+
+
+@pytest.mark.parametrize("size", [8, 24, 48])
+def test_images_come_at_the_size_that_is_asked_for(size: int, store: LocalStore) -> None:
+    dataset = load(DATASETS["digits"], store, input_size=size)
+    assert dataset.transform.input_size == size
+    for images in (dataset.train, dataset.val):
+        assert images.pixels.shape[1:] == (3, size, size)
+        assert images.channels.shape[1] == 1  # grey, and once in memory
+    assert dataset.fingerprint == load(DATASETS["digits"], store).fingerprint
+
+
+def test_raw_images_are_as_they_come(store: LocalStore) -> None:
+    found, own = raw(DATASETS["digits"], store), bundled.digits()
+    assert fingerprint(found) == fingerprint(own)
+    assert found.train.images.shape == (1_437, 8, 8)
 
 
 def test_digits_in_training_are_not_in_validation() -> None:

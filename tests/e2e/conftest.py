@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.local.running import Running, until
+from tests.local.running import Running
+from tests.waiting import until
 
 EPOCHS = 2
 MODEL = "digits-e2e"

@@ -10,6 +10,7 @@ import pytest
 from service.cli.client import Client
 from service.cli.demo_pictures import learning_curve
 from service.cli.demo_pictures import test_images as bundled_images
+from service.cli.evaluate import members
 from service.cli.watch import all_points
 from tests.e2e.conftest import Trained
 from tests.local.running import RESIDUAL, Running, environment
@@ -59,6 +60,9 @@ def test_key_prints_the_key(running: Running) -> None:
         (["watch", "job-unknown"], "no such job"),
         (["train", "resnet21", "--dataset=digits"], "6n+2"),
         (["predict", "/no/such/file"], "/no/such/file"),
+        (["evaluate", "nobody"], "no model 'nobody'"),
+        (["evaluate", "a", "--ensemble=b:newest"], "NAME:VERSION"),
+        (["evaluate", "a", "--output=layers.png"], "--analyse"),
     ],
 )
 def test_what_cannot_be_done_is_a_sentence_and_no_trace(
@@ -83,6 +87,21 @@ def test_without_a_service_the_command_line_says_how_to_start_one(tmp_path: Path
         )
         assert done.returncode == 1
         assert "residual up" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("model", "version", "others", "body"),
+    [
+        ("a", None, [], {"model": "a", "version": None}),
+        ("a", 2, [], {"model": "a", "version": 2}),
+        ("a", 2, ["b"], {"ensemble": [{"model": "a", "version": 2}, {"model": "b"}]}),
+        ("a", None, ["a:1"], {"ensemble": [{"model": "a"}, {"model": "a", "version": 1}]}),
+    ],
+)
+def test_models_to_evaluate_are_named_by_name_and_version(
+    model: str, version: int | None, others: list[str], body: dict[str, object]
+) -> None:
+    assert members(model, version, others) == body
 
 
 def test_the_demo_classifies_pictures_of_different_classes() -> None:

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from tests.local.running import Running, until
+from tests.local.running import Running
+from tests.waiting import until
 
 pytestmark = pytest.mark.ray
 

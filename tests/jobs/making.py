@@ -11,10 +11,18 @@ from trainer.contract import attempts, checkpoints, layout, manifest
 from trainer.contract.attempts import Best, MetricPoint, Outcome, Split, Started
 from trainer.contract.checkpoints import CheckpointMeta
 from trainer.contract.datasets import DATASETS
+from trainer.contract.evaluation import (
+    EvaluatedModel,
+    EvaluateSpec,
+    Evaluation,
+    Protocol,
+    ResolvedEvaluation,
+    view_sides,
+)
 from trainer.contract.journal import JournalWriter
 from trainer.contract.objects.store import ObjectStore
 from trainer.contract.reasons import Reason
-from trainer.contract.resolve import resolve
+from trainer.contract.resolve import resolve, resolve_evaluation
 from trainer.contract.spec import ResolvedSpec, TrainSpec
 from trainer.contract.transform import for_dataset
 
@@ -46,7 +54,7 @@ def job(number: int = 1, *, state: State = State.QUEUED, attempt: int = 0, **fie
     made = Job(
         id=f"job-{number:05d}",
         project="default",
-        spec=spec(**fields),
+        spec=evaluation(**fields) if fields.get("kind") == "evaluate" else spec(**fields),
         state=state,
         reason=None,
         attempt=attempt,
@@ -55,6 +63,30 @@ def job(number: int = 1, *, state: State = State.QUEUED, attempt: int = 0, **fie
         changed_at=NOW,
     )
     return replace(made, attempt=attempt or int(state is not State.QUEUED))
+
+
+def evaluation(**fields: Any) -> ResolvedEvaluation:
+    """Of version 1 of the model `digits`."""
+    asked = EvaluateSpec.model_validate(
+        {"kind": "evaluate", "model": "digits", "workers": 1, "gpus_per_worker": 0} | fields
+    )
+    prefix = layout.model_version("default", "digits", 1)
+    model = EvaluatedModel(name="digits", version=1, prefix=prefix)
+    return resolve_evaluation(asked, DATASETS["digits"], (model,), gpus=0)
+
+
+def evaluated(protocol: Protocol = "center") -> Evaluation:
+    """What an evaluation of version 1 of the model `digits` came to."""
+    return Evaluation(
+        protocol=protocol,
+        dataset="digits",
+        models=("digits:1",),
+        top1_error=2.5,
+        top5_error=0.0,
+        loss=0.1,
+        images=360,
+        views=len(view_sides(protocol, 32)),
+    )
 
 
 def point(step: int, split: Split = "train", **fields: Any) -> MetricPoint:
@@ -95,21 +127,29 @@ def succeed(store: ObjectStore, job_id: str, attempt: int, step: int = 1) -> Out
     )
 
 
+def finish(store: ObjectStore, job_id: str, attempt: int) -> Outcome:
+    """Commit the success of an evaluation, unless another outcome stands; the one that stands."""
+    done = Outcome(
+        job_id=job_id, attempt=attempt, status="succeeded", evaluation=evaluated(), at=NOW
+    )
+    return attempts.commit_outcome(store, done)
+
+
 def fail(store: ObjectStore, job_id: str, attempt: int, why: Reason) -> Outcome:
     failed = Outcome(job_id=job_id, attempt=attempt, status="failed", reason=why, at=NOW)
     return attempts.commit_outcome(store, failed)
 
 
-def save_checkpoint(store: ObjectStore, job_id: str, attempt: int, step: int, folder: Path) -> str:
-    """Commit a checkpoint with one small file; its prefix."""
+def checkpoint_meta(job_id: str, attempt: int, step: int) -> CheckpointMeta:
+    """Of a ResNet-20 on digits."""
     info, wanted = DATASETS["digits"], spec()
-    meta = CheckpointMeta(
+    return CheckpointMeta(
         job_id=job_id,
         attempt=attempt,
         step=step,
         epoch=1,
         metrics=point(step, "val"),
-        architecture=wanted.architecture,
+        architecture=wanted.network,
         class_names=info.classes,
         transform=for_dataset(info),
         dataset=info.name,
@@ -117,6 +157,11 @@ def save_checkpoint(store: ObjectStore, job_id: str, attempt: int, step: int, fo
         seed=0,
         versions={},
     )
+
+
+def save_checkpoint(store: ObjectStore, job_id: str, attempt: int, step: int, folder: Path) -> str:
+    """Commit a checkpoint with one small file; its prefix."""
+    meta = checkpoint_meta(job_id, attempt, step)
     path = folder / f"{attempt}-{step}"
     path.write_bytes(b"weights of step %d" % step)
     prefix = layout.checkpoint(job_id, attempt, step)

@@ -6,8 +6,8 @@ from service.cluster.cluster import Capacity, Node
 from service.jobs import fit
 from service.jobs.fit import Room
 from tests.jobs.making import spec
+from trainer.contract.asked import Demand
 from trainer.contract.reasons import Code
-from trainer.contract.spec import Demand
 
 NOTHING = Demand(cpus=0, gpus=0)
 

@@ -18,6 +18,7 @@ from service.errors import (
 from service.jobs.service import Jobs
 from service.jobs.store import JobStore
 from service.lifecycle import Job, State, advance
+from service.models.store import ModelStore
 from tests.jobs.making import Clock, begin, measure, point, save_checkpoint
 from tests.jobs.test_fit import node
 from trainer.contract import layout
@@ -48,6 +49,7 @@ def world(engine: Engine, tmp_path: Path) -> World:
         capacity=lambda: seen[0].capacity,
         clock=clock,
         new_id=lambda: f"job-{next(numbers):05d}",
+        registry=ModelStore(engine),
     )
     seen.append(World(jobs, objects, clock, Capacity((node(4),))))
     return seen[0]
@@ -106,15 +108,15 @@ def test_defaults_are_not_guessed_for_a_cluster_that_nobody_has_seen(world: Worl
 def test_what_cannot_be_meant_is_refused_with_how_to_mend_it(
     world: World, fields: dict[str, object], field: str, says: str
 ) -> None:
-    for ask in (world.jobs.plan, lambda spec: world.jobs.create("default", spec)):
+    for ask in (world.jobs.plan, world.jobs.create):
         with pytest.raises(Invalid, match=says) as refused:
-            ask(_spec(**fields))
+            ask("default", _spec(**fields))
         assert refused.value.field == field
     assert world.jobs.page("default").items == ()
 
 
 def test_a_plan_makes_no_job(world: World) -> None:
-    assert world.jobs.plan(_spec()).spec.workers == 2
+    assert world.jobs.plan("default", _spec()).spec.workers == 2
     assert world.jobs.page("default").items == ()
 
 

@@ -4,14 +4,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select, update
 
+from service.db.tables import JobRow
 from service.errors import AlreadyTaken, Conflict
 from service.jobs.store import Claim, Filter, Held, JobStore
 from service.lifecycle import HOLDING, Job, Progress, Result, State, advance
-from tests.jobs.making import NOW, job, point
+from tests.jobs.making import NOW, evaluated, job, point
 from trainer.contract.attempts import Best
 from trainer.contract.reasons import Code, reason
+from trainer.contract.spec import ResolvedSpec
 
 LATER = NOW + timedelta(seconds=1)
 LOST = reason(Code.WORKER_LOST, "A worker was killed.")
@@ -54,6 +56,50 @@ def test_a_job_is_read_as_it_was_written(store: JobStore) -> None:
     )
     store.insert(kept)
     assert store.get("default", kept.id) == kept
+
+
+def test_an_evaluation_is_read_as_it_was_written(store: JobStore) -> None:
+    kept = replace(
+        job(kind="evaluate", protocol="10-crop", labels={"team": "vision"}),
+        result=Result(evaluation=evaluated("10-crop")),
+    )
+    store.insert(kept, Claim("key", "body"))
+    assert store.get("default", kept.id) == kept
+    claimed = store.claimed("default", "key", since=NOW)
+    assert claimed is not None
+    assert claimed.job == kept
+    store.insert(job(2))
+    assert store.page("default", Filter(kind="evaluate"), limit=9, cursor=None).items == (kept,)
+
+
+OLDER_SPEC = {
+    **{"kind": "train", "arch": "resnet20", "depth": 20, "family": "cifar", "shortcut": "A"},
+    **{"stride": "v1", "dataset": "digits", "classes": 10, "input_size": 32, "epochs": 30},
+    **{"iterations": 330, "steps_per_epoch": 11, "batch_size": 128, "per_worker_batch": 128},
+    **{"accumulation": 1, "workers": 1, "cpus_per_worker": 1.0, "gpus_per_worker": 0.0},
+    **{"seed": 0, "max_retries": 3, "checkpoint_steps": 11, "priority": 0, "name": None},
+    **{"labels": {}, "register_as": None},
+    "recipe": {
+        **{"name": "default", "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 0.0001},
+        **{"milestones": [0.5, 0.75], "gamma": 0.1, "warmup_epochs": 1.0, "crop_padding": 4},
+        **{"flip": False, "precision": "auto", "channels_last": True},
+    },
+}
+"""As a service wrote it that knew trainings only."""
+
+
+def test_a_job_of_an_older_service_is_still_read(store: JobStore) -> None:
+    made, val = job(), point(4, "val")
+    store.insert(replace(made, result=Result(val, Best(attempt=1, step=4, metrics=val))))
+    with store.engine.begin() as connection:
+        row = connection.execute(select(JobRow.result)).scalar_one()
+        older = {"spec": OLDER_SPEC, "result": {key: row[key] for key in ("final", "best")}}
+        connection.execute(update(JobRow).values(older))
+    read = store.get("default", made.id)
+    assert read is not None
+    assert isinstance(read.spec, ResolvedSpec)
+    assert read.spec.network.name == "resnet20"
+    assert read.result == Result(val, Best(attempt=1, step=4, metrics=val))
 
 
 def test_another_projects_job_is_not_there(store: JobStore) -> None:

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,9 @@ import pytest
 
 from service.auth import KEY_FILE
 from service.local.processes import end_marked, mark_of, marked
+from tests.waiting import until
 
 RESIDUAL = str(Path(sys.executable).with_name("residual"))
-LOOK_EVERY_S = 0.05
-
-
-def until(holds: Callable[[], object], *, within_s: float) -> float:
-    """Seconds until `holds` was true. Fails when that takes too long."""
-    began = time.monotonic()
-    while not holds():
-        waited = time.monotonic() - began
-        assert waited < within_s, f"not within {within_s} s"
-        time.sleep(LOOK_EVERY_S)
-    return time.monotonic() - began
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -13,7 +13,8 @@ import pytest
 
 from service.local import ray_record
 from service.local.instance import Places
-from tests.local.running import Running, end, start, until
+from tests.local.running import Running, end, start
+from tests.waiting import until
 
 pytestmark = pytest.mark.ray
 

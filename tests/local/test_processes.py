@@ -14,7 +14,7 @@ from service.local.instance import prepare
 from service.local.processes import MARK, end_marked, mark_of, marked, same_process
 from service.local.ray_head import command, environment, token_of
 from service.local.ray_record import new_ports, new_temp_dir
-from tests.local.running import until
+from tests.waiting import until
 
 FAMILY = "import subprocess, sys; subprocess.Popen(['sleep', '100'], start_new_session=True).wait()"
 """A process with a child that left its session."""

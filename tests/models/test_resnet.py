@@ -6,15 +6,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trainer.contract import archs
-from trainer.contract.archs import Architecture, Shortcut, Stride
+from trainer.contract.archs import Network, Shortcut, Stem, Stride
 from trainer.models.build import build
 from trainer.models.resnet import BasicBlock, Bottleneck, ConvNorm, PaddedIdentity, ResNet
 
 
 def network(
-    arch: str, *, shortcut: Shortcut | None = None, stride: Stride = "v1", classes: int = 10
+    arch: str,
+    *,
+    shortcut: Shortcut | None = None,
+    stride: Stride = "v1",
+    stem: Stem = "paper",
+    classes: int = 10,
+    zero_init: bool = False,
 ) -> ResNet:
-    built = build(archs.resolve(arch, shortcut=shortcut, stride=stride), classes)
+    described = archs.resolve(arch, shortcut=shortcut, stride=stride, stem=stem)
+    built = build(described, classes, zero_init=zero_init)
     assert isinstance(built, ResNet)
     return built
 
@@ -55,6 +62,16 @@ def test_an_image_shrinks_by_the_stride_of_each_stage() -> None:
     with torch.no_grad():
         net.eval()(torch.rand(1, 3, 224, 224))
     assert sides == [(64, 56, 56), (256, 56, 56), (512, 28, 28), (1024, 14, 14), (2048, 7, 7)]
+
+
+def test_the_small_stem_leaves_a_small_image_as_large_as_it_is() -> None:
+    net = network("resnet18", stem="small").eval()
+    assert net.stem(torch.rand(2, 3, 32, 32)).shape == (2, 64, 32, 32)
+    assert net(torch.rand(2, 3, 32, 32)).shape == (2, 10)
+    assert (net.stem(torch.randn(2, 3, 32, 32)) >= 0).all()  # a ReLU, and no pooling
+    paper = network("resnet18")
+    changed = {k for k, v in net.state_dict().items() if v.shape != paper.state_dict()[k].shape}
+    assert changed == {"stem.0.conv.weight"}
 
 
 @pytest.mark.parametrize("depth", [20, 110, 34])
@@ -136,6 +153,28 @@ def test_convolutions_start_with_the_variance_of_he() -> None:
             assert module.weight.mean().item() == pytest.approx(0, abs=0.002)
 
 
+@pytest.mark.parametrize("arch", ["resnet8", "resnet50"])
+def test_zero_init_makes_every_residual_block_its_shortcut(arch: str) -> None:
+    for block in blocks(network(arch, zero_init=True).eval()):
+        c_in = block.conv1.conv.in_channels
+        x = torch.randn(1, c_in, 8, 8)
+        assert block.shortcut is not None
+        assert torch.equal(block(x), block.shortcut(x).relu())
+
+
+def test_zero_init_changes_nothing_else_and_no_plain_network() -> None:
+    def seeded(arch: str, *, zero_init: bool) -> dict[str, Tensor]:
+        torch.manual_seed(0)
+        state: dict[str, Tensor] = network(arch, zero_init=zero_init).state_dict()
+        return state
+
+    for arch, expected in (("plain8", 0), ("resnet8", 3)):
+        ours, usual = seeded(arch, zero_init=True), seeded(arch, zero_init=False)
+        changed = [name for name in usual if not torch.equal(ours[name], usual[name])]
+        assert [name for name in changed if not name.endswith("conv2.norm.weight")] == []
+        assert len(changed) == expected
+
+
 def test_a_seed_decides_every_weight() -> None:
     def seeded(seed: int) -> dict[str, Tensor]:
         torch.manual_seed(seed)
@@ -162,7 +201,7 @@ def test_names_of_weights_do_not_change() -> None:
     [archs.resolve("resnet8", shortcut=s) for s in ("A", "B", "C")] + [archs.resolve("plain8")],
     ids=["A", "B", "C", "plain"],
 )
-def test_every_parameter_learns_and_a_step_lowers_the_loss(arch: Architecture) -> None:
+def test_every_parameter_learns_and_a_step_lowers_the_loss(arch: Network) -> None:
     torch.manual_seed(0)
     net = build(arch, 10)
     images, labels = torch.randn(16, 3, 32, 32), torch.arange(16) % 10

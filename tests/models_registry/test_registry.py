@@ -69,8 +69,16 @@ def house(engine: Engine, tmp_path: Path) -> House:
     def clock() -> datetime:
         return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=next(seconds))
 
-    jobs = Jobs(JobStore(engine), objects, lambda: None, clock, lambda: f"job-{next(numbers):04}")
-    models = Models(ModelStore(engine), objects, jobs, clock)
+    registered = ModelStore(engine)
+    jobs = Jobs(
+        store=JobStore(engine),
+        objects=objects,
+        capacity=lambda: None,
+        clock=clock,
+        new_id=lambda: f"job-{next(numbers):04}",
+        registry=registered,
+    )
+    models = Models(registered, objects, jobs, clock)
     return House(objects, jobs, models, Deployments(DeploymentStore(engine), models, clock))
 
 

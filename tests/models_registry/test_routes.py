@@ -12,6 +12,7 @@ import pytest
 from service.models.store import ModelVersion
 from tests.api.conftest import Service, serving
 from tests.serving.versions import meta
+from trainer.contract.checkpoints import Imported
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -57,6 +58,21 @@ def test_a_model_shows_its_versions_and_where_they_came_from(client: Client) -> 
     listed = client.body("GET", "/models")
     assert listed["items"][0]["newest"] == newest
     assert listed["next_cursor"] is None
+
+
+def test_an_imported_version_shows_its_file_and_no_job(client: Client) -> None:
+    found = Imported(file="resnet20.th", sha256="ab" * 32, layout="akamaster")
+    unknown = {"job_id": None, "dataset": None, "dataset_fingerprint": None, "seed": None}
+    imported = meta("job-1").model_copy(update={"imported": found, **unknown})
+    made = ModelVersion("default", "digits", 3, "imports/1", imported, AT)
+    client.service.parts.models.store.insert(made)
+    newest = client.body("GET", "/models/digits")["versions"][0]
+    assert newest["imported"] == found.model_dump()
+    assert [newest[name] for name in ("job", "dataset", "dataset_fingerprint", "seed")] == [
+        None
+    ] * 4
+    trained = client.body("GET", "/models/digits")["versions"][1]
+    assert (trained["job"], trained["imported"]) == ("job-1", None)
 
 
 def test_registering_needs_a_job_with_a_checkpoint(client: Client) -> None:

@@ -9,8 +9,8 @@ from service.reconcile.admit import BEHIND, NUMBERED, admit
 from service.reconcile.promises import WINDOW, Promises, total
 from tests.jobs.making import NOW, job
 from tests.jobs.test_fit import node
+from trainer.contract.asked import Demand
 from trainer.contract.reasons import Code
-from trainer.contract.spec import Demand
 
 NOTHING = Demand(cpus=0, gpus=0)
 

@@ -1,14 +1,16 @@
 """Every combination of what can be seen is decided, and each class of them keeps its promise."""
 
 from itertools import product
+from typing import get_args
 
 import pytest
 
 from service.cluster.cluster import Sighting
 from service.lifecycle import LIVE, NEXT, TERMINAL, Result, State
 from service.reconcile.decide import Act, Seen, Step, decide
-from tests.jobs.making import NOW, point
+from tests.jobs.making import NOW, evaluated, point
 from trainer.contract.attempts import Best, Outcome, Started
+from trainer.contract.kinds import Kind
 from trainer.contract.reasons import RETRIED, Code, reason
 
 ATTENDED = (State.STARTING, State.RUNNING)
@@ -43,20 +45,23 @@ def _ended(status: str, code: Code | None = None, **fields: object) -> Outcome:
     return Outcome.model_validate(values | fields)
 
 
-SUCCESS = _ended("succeeded", final=FINAL, best=BEST)
+TRAINED = _ended("succeeded", final=FINAL, best=BEST)
+EVALUATED = _ended("succeeded", evaluation=evaluated())
 OUTCOMES = [
-    SUCCESS,
+    TRAINED,
+    EVALUATED,
     _ended("succeeded"),
     _ended("failed"),
     *(_ended(status, code) for status in ("failed", "given_up") for code in Code),
 ]
 YES_NO = (False, True)
+KINDS = get_args(Kind)
 BUDGETS = [(0, 0), (0, 3), (2, 3), (3, 3), (4, 3)]
 
 ALL = [
-    (state, Seen(sighting, submitted, tried, started, outcome, *budget))
-    for state, sighting, submitted, tried, started, outcome, budget in product(
-        State, Sighting, YES_NO, YES_NO, (None, STARTED), (None, *OUTCOMES), BUDGETS
+    (state, Seen(sighting, submitted, tried, started, outcome, *budget, kind))
+    for state, sighting, submitted, tried, started, outcome, budget, kind in product(
+        State, Sighting, YES_NO, YES_NO, (None, STARTED), (None, *OUTCOMES), BUDGETS, KINDS
     )
 ]
 
@@ -101,10 +106,10 @@ def test_a_silent_cluster_changes_no_job() -> None:
 
 
 def test_an_outcome_is_a_fact_whatever_the_cluster_says() -> None:
-    for state, outcome in product(ATTENDED, OUTCOMES):
+    for state, outcome, kind in product(ATTENDED, OUTCOMES, KINDS):
         for budget in BUDGETS:
             steps = [
-                decide(state, Seen(sighting, submitted, tried, started, outcome, *budget))
+                decide(state, Seen(sighting, submitted, tried, started, outcome, *budget, kind))
                 for sighting, submitted, tried, started in product(
                     Sighting, YES_NO, YES_NO, (None, STARTED)
                 )
@@ -113,12 +118,22 @@ def test_an_outcome_is_a_fact_whatever_the_cluster_says() -> None:
             assert steps == [steps[0]] * len(steps)
 
 
-def test_success_needs_a_result() -> None:
-    good = _where(state=ATTENDED, outcome=[SUCCESS])
-    assert {step for state, seen in good if (step := decide(state, seen))} == {
-        Step(Act.SUCCEED, result=Result(FINAL, BEST))
+@pytest.mark.parametrize(
+    ("kind", "good", "bad", "result"),
+    [
+        ("train", TRAINED, EVALUATED, Result(FINAL, BEST)),
+        ("evaluate", EVALUATED, TRAINED, Result(evaluation=evaluated())),
+    ],
+)
+def test_success_needs_the_result_that_the_job_is_for(
+    kind: Kind, good: Outcome, bad: Outcome, result: Result
+) -> None:
+    whole = _where(state=ATTENDED, outcome=[good], kind=[kind])
+    assert {step for state, seen in whole if (step := decide(state, seen))} == {
+        Step(Act.SUCCEED, result=result)
     }
-    for state, seen in _where(state=ATTENDED, outcome=[_ended("succeeded"), _ended("failed")]):
+    nothing = [bad, _ended("succeeded"), _ended("failed")]
+    for state, seen in _where(state=ATTENDED, outcome=nothing, kind=[kind]):
         step = decide(state, seen)
         assert step is not None
         assert step.act is Act.FAIL

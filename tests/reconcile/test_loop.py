@@ -5,9 +5,19 @@ from sqlalchemy import event
 
 from service.cluster.cluster import Sighting
 from service.errors import Unavailable
-from service.lifecycle import Job, State
+from service.lifecycle import Job, Result, State
 from service.reconcile.attend import LEAVES_WITHIN
-from tests.jobs.making import fail, measure, point, succeed
+from service.reconcile.progress import progress
+from tests.jobs.making import (
+    evaluated,
+    evaluation,
+    fail,
+    finish,
+    measure,
+    point,
+    spec,
+    succeed,
+)
 from tests.reconcile.world import STORAGE_URL, World
 from trainer.contract import attempts, layout
 from trainer.contract.attempts import Best, Order, Outcome
@@ -41,6 +51,44 @@ def test_a_job_is_submitted_runs_and_succeeds(world: World) -> None:
         State.RUNNING,
         State.SUCCEEDED,
     ]
+
+
+def test_an_evaluation_succeeds_with_what_it_came_to(world: World) -> None:
+    job = world.submit(kind="evaluate")
+    world.tick()
+    order = attempts.read(world.objects, layout.order(job.id, 1), Order)
+    assert order is not None
+    assert order.spec == job.spec
+    running = world.run(job)
+    assert running.state is State.RUNNING
+    finish(world.objects, job.id, 1)
+    world.end(running)
+    world.tick()
+    done = world.see(job)
+    assert (done.state, done.result) == (State.SUCCEEDED, Result(evaluation=evaluated()))
+    assert world.registered == []
+
+
+def test_an_evaluation_shows_no_steps_as_it_has_none() -> None:
+    assert progress(spec(), [point(1)]) is not None
+    assert progress(evaluation(), [point(1)]) is None
+
+
+def test_an_evaluation_whose_worker_is_lost_is_done_again(world: World) -> None:
+    job = world.submit(kind="evaluate")
+    world.tick()
+    fail(world.objects, job.id, 1, WORKER_LOST)
+    world.tick()
+    assert (world.see(job).attempt, world.see(job).retries) == (2, 1)
+
+
+def test_a_model_that_cannot_be_used_ends_an_evaluation_at_once(world: World) -> None:
+    job = world.submit(kind="evaluate")
+    world.tick()
+    fail(world.objects, job.id, 1, reason(Code.MODEL_UNUSABLE, "Its weights are damaged."))
+    world.tick()
+    assert world.state(job) is State.FAILED
+    assert _code(world.see(job)) is Code.MODEL_UNUSABLE
 
 
 def test_an_attempt_is_ordered_before_it_is_submitted(world: World) -> None:

@@ -14,6 +14,7 @@ from service.jobs.history import History
 from service.jobs.service import Jobs
 from service.jobs.store import JobStore
 from service.lifecycle import Job, State
+from service.models.store import ModelStore
 from service.reconcile.attend import Attendant
 from service.reconcile.loop import LEASE_LASTS, Reconciler
 from tests.jobs.making import Clock, begin, job, measure, point, succeed
@@ -122,7 +123,14 @@ class World:
     def __post_init__(self) -> None:
         self.store = JobStore(self.engine)
         self.reconciler = self.restart()
-        self.jobs = Jobs(self.store, self.objects, self.capacity, self.clock, lambda: "unused")
+        self.jobs = Jobs(
+            self.store,
+            self.objects,
+            self.capacity,
+            self.clock,
+            lambda: "unused",
+            ModelStore(self.engine),
+        )
 
     def capacity(self) -> Capacity | None:
         return self.reconciler.capacity()

@@ -1,8 +1,7 @@
 """Models served by a real Ray Serve, through the whole application."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from service.parts import Parts, assemble
 from service.settings import Settings
 from tests.serving.pictures import encoded, picture
 from tests.serving.versions import Written, probabilities, write_checkpoint
+from tests.waiting import until
 from trainer.contract import checkpoints, layout
 from trainer.contract.checkpoints import WEIGHTS
 
@@ -73,7 +73,7 @@ class World:
             shown: dict[str, Any] = self.client.get("/models/shapes/deployment").json()
             return shown if shown["state"] == state else None
 
-        return eventually(look)
+        return until(look, within_s=60)
 
     def predict(self, image: bytes, *, top_k: int = 5) -> httpx.Response:
         answer: httpx.Response = self.client.post(
@@ -89,14 +89,6 @@ class World:
 
 def prefix_of(number: int) -> str:
     return layout.model_version("default", "shapes", number)
-
-
-def eventually(look: Callable[[], T | None], within_s: float = 60) -> T:
-    deadline = time.monotonic() + within_s
-    while (found := look()) is None:
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.1)
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +184,7 @@ def test_a_switch_to_another_version_loses_no_request(world: World) -> None:
         try:
             world.deploy(version=new)
             assert world.reaches("ready")["serving_version"] == new
-            eventually(lambda: world.applications() == [f"default.shapes.{new}"] or None)
+            until(lambda: world.applications() == [f"default.shapes.{new}"], within_s=60)
         finally:
             over.set()
         for client in clients:
@@ -224,11 +216,11 @@ def test_a_serve_that_lost_everything_gets_it_back(world: World) -> None:
     answer = world.predict(PNG)
     assert answer.status_code == 503
     assert answer.headers["Retry-After"]
-    eventually(lambda: world.predict(PNG).is_success or None)
+    until(lambda: world.predict(PNG).is_success, within_s=60)
 
 
 def test_a_deployment_that_is_taken_down_is_gone(world: World) -> None:
     world.serving()
     assert world.client.delete("/models/shapes/deployment").status_code == 202
     assert world.predict(PNG).status_code == 404
-    eventually(lambda: world.applications() == [] or None)
+    until(lambda: world.applications() == [], within_s=60)

@@ -11,18 +11,26 @@ from trainer.contract import attempts, checkpoints, journal, layout
 from trainer.contract.attempts import MetricPoint, Order, Started
 from trainer.contract.checkpoints import CheckpointMeta
 from trainer.contract.datasets import DATASETS
+from trainer.contract.objects.local import LocalStore
 from trainer.contract.objects.store import ObjectStore
 from trainer.contract.resolve import resolve
 from trainer.contract.spec import ResolvedSpec, TrainSpec
 from trainer.contract.transform import for_dataset
+from trainer.data.batches import pixel_mean
+from trainer.data.dataset import Dataset
+from trainer.models.build import build
 from trainer.training.attempt import Ended, run
+from trainer.training.average import Average
 from trainer.training.checkpoint import Checkpointer
 from trainer.training.group import Group
-from trainer.training.setup import Setting
-from trainer.training.snapshot import Proof, Snapshot
+from trainer.training.loop import Learner
+from trainer.training.schedule import LearningRate, Progress
+from trainer.training.setup import Setting, make_optimizer
+from trainer.training.snapshot import Proof, Snapshot, read_state
 
 JOB = "job-a"
 CPU = torch.device("cpu")
+ALONE = Group()
 
 
 def small_spec(**changes: Any) -> ResolvedSpec:
@@ -55,13 +63,36 @@ def attempt(
     torch.set_num_threads(1)
     setting = Setting(
         store=store,
-        group=Group(),
+        group=ALONE,
         device=CPU,
         wrap=wrap,
         versions={"torch": torch.__version__},
         clock=lambda: datetime.now(UTC),
     )
-    return run(what, setting)
+    assert isinstance(what.spec, ResolvedSpec)
+    return run(what, what.spec, setting)
+
+
+def learner(
+    dataset: Dataset, spec: ResolvedSpec, network: nn.Module | None = None, group: Group = ALONE
+) -> Learner:
+    """A worker's part of a run, of any network, to be handed to the loop."""
+    torch.manual_seed(spec.seed)
+    network = network or build(spec.network, spec.classes)
+    decay = spec.recipe.ema_decay
+    return Learner(
+        spec=spec,
+        dataset=dataset,
+        network=network,
+        model=network,
+        optimizer=make_optimizer(network, spec.recipe),
+        rate=LearningRate(spec, group),
+        pixel_mean=pixel_mean(dataset.train),
+        device=CPU,
+        precision="fp32",
+        group=group,
+        average=Average(network, decay) if decay > 0 else None,
+    )
 
 
 class Until(nn.Module):
@@ -103,15 +134,17 @@ def kept_steps(store: ObjectStore, number: int) -> list[int]:
 
 
 def hashes(store: ObjectStore, number: int, step: int) -> dict[str, str]:
-    """SHA-256 of a checkpoint's files that a training state consists of."""
+    """SHA-256 of a checkpoint's tensors, by file."""
     found = checkpoints.read(store, layout.checkpoint(JOB, number, step))
-    wanted = {
-        checkpoints.WEIGHTS,
-        checkpoints.OPTIMIZER,
-        checkpoints.PREPROCESS,
-        checkpoints.GOLDEN,
-    }
-    return {entry.name: entry.sha256 for entry in found.manifest.files if entry.name in wanted}
+    files = {entry.name: entry.sha256 for entry in found.manifest.files}
+    del files[checkpoints.STATE]  # it has the time of the best; `progress` reads the rest
+    return files
+
+
+def progress(store: LocalStore, number: int, step: int) -> Progress:
+    """Of the learning rate, as a checkpoint has it."""
+    prefix = layout.checkpoint(JOB, number, step)
+    return read_state(store.root / prefix / checkpoints.STATE).progress
 
 
 def started(store: ObjectStore, number: int) -> Started:
@@ -136,7 +169,7 @@ def checkpointer(
         step=0,
         epoch=0,
         metrics=None,
-        architecture=small_spec().architecture,
+        architecture=small_spec().network,
         class_names=info.classes,
         transform=transform,
         dataset=info.name,
@@ -150,11 +183,13 @@ def checkpointer(
         pixel_mean=torch.zeros(3, 32, 32),
         transform=transform,
     )
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     return Checkpointer(
         store=store,
+        job_id=JOB,
         template=template,
         steps_per_epoch=10,
-        snapshot=Snapshot(network, torch.optim.SGD(network.parameters(), lr=0.1)),
+        snapshot=Snapshot(network, optimizer, LearningRate(small_spec(), ALONE)),
         proof=proof,
         best=None,
         settle_metrics=lambda: None,

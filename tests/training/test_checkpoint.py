@@ -105,6 +105,7 @@ def test_a_checkpoint_says_what_it_is_of(finished: tuple[LocalStore, Ended]) -> 
     assert meta.metrics == ended.final
     assert meta.class_names == tuple("0123456789")
     assert meta.architecture.name == "resnet8"
+    assert meta.dataset_fingerprint is not None
     assert len(meta.dataset_fingerprint) == 64
 
 

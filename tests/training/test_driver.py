@@ -6,7 +6,10 @@ from ray.train import ControllerError, WorkerGroupError
 from ray.train.v2._internal.exceptions import WorkerHealthCheckFailedError
 
 from tests.training.small_runs import small_spec
+from trainer.contract.datasets import DATASETS
+from trainer.contract.evaluation import EvaluateSpec
 from trainer.contract.reasons import Code
+from trainer.contract.resolve import resolve_evaluation
 from trainer.training.driver import LOST, OUT_OF_MEMORY, backend, causes, scaling
 from trainer.training.failures import Diverged, classify
 
@@ -25,6 +28,13 @@ def test_workers_on_gpus_ask_for_theirs() -> None:
     asked = scaling(small_spec(workers=2, gpus_per_worker=1))
     assert asked.use_gpu is True
     assert asked.resources_per_worker == {"CPU": 1.0, "GPU": 1.0}
+
+
+def test_an_evaluation_is_placed_like_a_training() -> None:
+    asked = EvaluateSpec(kind="evaluate", model="digits", workers=2, cpus_per_worker=3)
+    spec = resolve_evaluation(asked, DATASETS["digits"], (), gpus=0)
+    assert scaling(spec) == scaling(small_spec(workers=2, cpus_per_worker=3))
+    assert backend(spec) == "gloo"
 
 
 @pytest.mark.parametrize(("gpus", "expected"), [(0, "gloo"), (0.5, "gloo"), (1, "nccl")])

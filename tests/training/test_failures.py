@@ -8,6 +8,7 @@ import torch
 from trainer.contract.objects.store import StoreUnavailable
 from trainer.contract.reasons import Code
 from trainer.data.load import DatasetUnavailable
+from trainer.evaluation.version import Unfit
 from trainer.training.failures import Diverged, classify
 from trainer.training.patience import patiently
 
@@ -27,6 +28,7 @@ def code(*errors: BaseException) -> Code:
     [
         (Diverged(7), Code.DIVERGED),
         (DatasetUnavailable("no network"), Code.DATASET_UNAVAILABLE),
+        (Unfit("its weights are damaged"), Code.MODEL_UNUSABLE),
         (torch.OutOfMemoryError("CUDA out of memory"), Code.OUT_OF_MEMORY_GPU),
         (Full(), Code.OUT_OF_MEMORY_HOST),
         (MemoryError(), Code.OUT_OF_MEMORY_HOST),

@@ -14,14 +14,22 @@ from torch.multiprocessing.spawn import spawn
 from torch.nn.parallel import DistributedDataParallel
 
 from tests.training import small_runs
-from tests.training.small_runs import CPU, Killed, Until, kill, linear, order, small_spec
+from tests.training.small_runs import (
+    CPU,
+    Killed,
+    Until,
+    kill,
+    learner,
+    linear,
+    order,
+    small_spec,
+)
 from trainer.contract.datasets import DATASETS
 from trainer.contract.objects.local import LocalStore
-from trainer.data.batches import pixel_mean
 from trainer.data.load import load
 from trainer.training.attempt import run
 from trainer.training.group import Group
-from trainer.training.loop import Learner, evaluate, train
+from trainer.training.loop import evaluate, train
 from trainer.training.setup import Setting
 
 WORLD = 3
@@ -37,10 +45,13 @@ def together(rank: int, folder: str) -> None:
     counted = {world: count(root, Group(rank, world)) for world in (1, 2, 3) if rank < world}
     gathered: list[dict[int, float] | None] = [None] * WORLD
     dist.all_gather_object(gathered, counted)
+    told: list[str | None] = [None] * WORLD
+    dist.all_gather_object(told, group.text_from_first("first, " * (WORLD - rank), CPU))
     resumed(root, group)
     if group.first:
         torch.save(weights, root / "weights.pt")
         (root / "counted.json").write_text(json.dumps(gathered))
+        (root / "told.json").write_text(json.dumps(told))
     dist.destroy_process_group()
 
 
@@ -49,21 +60,11 @@ def one_step(root: Path, group: Group) -> torch.Tensor:
     spec = small_spec(iterations=1)
     dataset = load(DATASETS["digits"], LocalStore(root))
     torch.manual_seed(0)
-    network = linear()
-    model = DistributedDataParallel(network) if group.world > 1 else network
-    taught = Learner(
-        spec=spec,
-        dataset=dataset,
-        network=network,
-        model=model,
-        optimizer=torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4),
-        pixel_mean=pixel_mean(dataset.train),
-        device=CPU,
-        precision="fp32",
-        group=group,
-    )
+    alone = learner(dataset, spec, linear(), group)
+    wrapped = DistributedDataParallel(alone.network) if group.world > 1 else alone.network
+    taught = replace(alone, model=wrapped)
     train(taught, range(1), Unheard())
-    return network.get_parameter("1.weight").detach()
+    return taught.network.get_parameter("1.weight").detach()
 
 
 class Unheard:
@@ -82,27 +83,22 @@ class Apart(Group):
 def count(root: Path, group: Group) -> float:
     """Validation images that this worker counts when there are `group.world` of them."""
     dataset = load(DATASETS["digits"], LocalStore(root))
-    network = linear()
-    alone = Learner(
-        spec=small_spec(),
-        dataset=dataset,
-        network=network,
-        model=network,
-        optimizer=torch.optim.SGD(network.parameters(), lr=0.1),
-        pixel_mean=pixel_mean(dataset.train),
-        device=CPU,
-        precision="fp32",
-        group=Apart(group.rank, group.world),
-    )
+    alone = learner(dataset, small_spec(), linear(), Apart(group.rank, group.world))
     return float(evaluate(alone)[3])
 
 
 def resumed(root: Path, group: Group) -> None:
-    """An undisturbed run, and one that lost all its workers and was resumed."""
+    """An undisturbed run, and one that lost all its workers and was resumed.
+
+    It has everything that the workers must agree on: an average, dropout, mixed images, plateaus
+    and a low start.
+    """
 
     def averaged(network: nn.Module) -> nn.Module:
         return DistributedDataParallel(
-            network, forward_sync_buffers=False, gradient_as_bucket_view=True
+            nn.Sequential(network, nn.Dropout(0.2)),
+            forward_sync_buffers=False,
+            gradient_as_bucket_view=True,
         )
 
     setting = Setting(
@@ -113,13 +109,14 @@ def resumed(root: Path, group: Group) -> None:
         versions={},
         clock=lambda: datetime.now(UTC),
     )
-    spec = small_spec(workers=WORLD, iterations=12, checkpoint_every={"steps": 5})
-    run(order(1, spec), setting)
+    recipe = {"mixup": 0.4, "schedule": "plateau", "start_error": 10, "ema_decay": 0.9}
+    spec = small_spec(workers=WORLD, iterations=12, checkpoint_every={"steps": 5}, recipe=recipe)
+    run(order(1, spec), spec, setting)
     setting = replace(setting, store=LocalStore(root / "resumed"))
     mortal = replace(setting, wrap=lambda network: Until(averaged(network), 8, kill))
     with pytest.raises(Killed):
-        run(order(1, spec), mortal)
-    run(order(2, spec), setting)
+        run(order(1, spec), spec, mortal)
+    run(order(2, spec), spec, setting)
 
 
 @pytest.fixture(scope="module")
@@ -141,10 +138,17 @@ def test_evaluation_counts_every_image_once_over_all_workers(results: Path, worl
     assert sum(each.get(str(world), 0) for each in counted) == DATASETS["digits"].val_images
 
 
+def test_all_workers_hear_the_same_text(results: Path) -> None:
+    assert json.loads((results / "told.json").read_text()) == ["first, " * WORLD] * WORLD
+
+
 def test_three_workers_resume_to_the_bit(results: Path) -> None:
     undisturbed, resumed = LocalStore(results / "undisturbed"), LocalStore(results / "resumed")
     assert small_runs.started(resumed, 2).resumed_step == 5
     assert small_runs.hashes(resumed, 2, 12) == small_runs.hashes(undisturbed, 1, 12)
+    counted = small_runs.progress(resumed, 2, 12)
+    assert counted == small_runs.progress(undisturbed, 1, 12)
+    assert counted.images == 12 * 64
 
 
 def test_three_workers_write_each_step_of_the_whole_batch_once(results: Path) -> None:

@@ -1,21 +1,21 @@
 """The loop without Ray and without a store."""
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.training.small_runs import CPU, linear, small_spec
+from tests.training.small_runs import learner, linear, small_spec
 from trainer.contract.datasets import DATASETS
 from trainer.contract.objects.local import LocalStore
-from trainer.contract.spec import ResolvedSpec
-from trainer.data.batches import pixel_mean
 from trainer.data.dataset import Dataset
 from trainer.data.load import load
-from trainer.models.build import build
-from trainer.training.group import Group
-from trainer.training.loop import Learner, evaluate, rehearse, tally, train
+from trainer.models.guided import Guided
+from trainer.training.loop import evaluate, rehearse, tally, train
+
+EVERYTHING = {"start_error": 80, "mixup": 0.4, "cutmix": 1, "progressive_from": 0.5}
 
 
 @dataclass
@@ -44,36 +44,16 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return load(DATASETS["digits"], LocalStore(tmp_path_factory.mktemp("store")))
 
 
-def learner(
-    dataset: Dataset,
-    spec: ResolvedSpec,
-    network: nn.Module | None = None,
-    group: Group | None = None,
-) -> Learner:
-    torch.manual_seed(spec.seed)
-    network = network or build(spec.architecture, spec.classes)
-    return Learner(
-        spec=spec,
-        dataset=dataset,
-        network=network,
-        model=network,
-        optimizer=torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9),
-        pixel_mean=pixel_mean(dataset.train),
-        device=CPU,
-        precision="fp32",
-        group=group or Group(),
-    )
-
-
 def test_the_loop_lowers_the_loss(digits: Dataset) -> None:
-    spec = small_spec(iterations=44, recipe={"crop_padding": 0, "milestones": [0.9]})
+    recipe = {"name": "paper-cifar", "crop_padding": 0, "milestones": [0.9]}
+    spec = small_spec(iterations=44, recipe=recipe)
     notes = Notes()
     train(learner(digits, spec), range(44), notes)
     assert sum(notes.losses[-5:]) < 0.6 * sum(notes.losses[:5])
 
 
 def test_the_loop_evaluates_after_epochs_and_keeps_checkpoints_when_due(digits: Dataset) -> None:
-    spec, notes = small_spec(recipe={"warmup_epochs": 0}), Notes()
+    spec, notes = small_spec(recipe="paper-cifar"), Notes()
     train(learner(digits, spec, linear()), range(30), notes)
     assert notes.rates == pytest.approx([0.1] * 15 + [0.01] * 7 + [0.001] * 8)
     assert notes.validated_at == [22, 30]
@@ -109,11 +89,12 @@ def test_with_three_classes_all_are_within_the_first_five() -> None:
     assert sums.tolist() == [0, 1, 0, 1]
 
 
+@pytest.mark.parametrize("recipe", ["default", "paper-cifar", EVERYTHING], ids=str)
 def test_a_step_never_waits_for_the_device(
-    digits: Dataset, monkeypatch: pytest.MonkeyPatch
+    digits: Dataset, monkeypatch: pytest.MonkeyPatch, recipe: object
 ) -> None:
     """Reading a number from a tensor stops a GPU's queue; only the observer may."""
-    spec = small_spec(iterations=2, checkpoint_every={"steps": 2})
+    spec = small_spec(iterations=2, checkpoint_every={"steps": 2}, recipe=recipe)
     taught = learner(digits, spec)
 
     class Silent(Notes):
@@ -125,3 +106,47 @@ def test_a_step_never_waits_for_the_device(
     for name in ("item", "tolist", "__float__", "__int__", "__bool__"):
         monkeypatch.setattr(Tensor, name, read)
     train(taught, range(2), Silent())
+
+
+def test_what_is_evaluated_is_the_average(digits: Dataset) -> None:
+    spec = small_spec(recipe={"ema_decay": 0.99})
+    averaged = learner(digits, spec, linear())
+    train(averaged, range(3), Notes())
+    assert averaged.average is not None
+    assert averaged.result is averaged.average.network
+    alone = learner(digits, small_spec(recipe="paper-cifar"), averaged.average.network)
+    assert torch.equal(evaluate(averaged), evaluate(alone))
+    trained = learner(digits, small_spec(recipe="paper-cifar"), averaged.network)
+    assert not torch.equal(evaluate(averaged), evaluate(trained))
+
+
+class Guiding(nn.Module):
+    """A linear model with two auxiliary classifiers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.main, self.first, self.second = linear(), linear(), linear()
+
+    def forward(self, images: Tensor) -> Tensor | Guided:
+        logits: Tensor = self.main(images)
+        if not self.training:
+            return logits
+        return Guided(logits, (self.first(images), self.second(images)), 0.5)
+
+
+def test_auxiliary_classifiers_are_trained_and_neither_evaluated_nor_reported(
+    digits: Dataset,
+) -> None:
+    spec = small_spec(iterations=3, recipe="paper-cifar")
+    torch.manual_seed(0)
+    network = Guiding()
+    before = deepcopy(network)
+    guided, notes = learner(digits, spec, network), Notes()
+    train(guided, range(3), notes)
+    alone, same = learner(digits, spec, before.main), Notes()
+    train(alone, range(3), same)
+    assert notes.losses == same.losses
+    assert torch.equal(evaluate(guided), evaluate(alone))
+    for name in ("first", "second"):
+        trained, fresh = (net.get_parameter(f"{name}.1.weight") for net in (network, before))
+        assert not torch.equal(trained, fresh)

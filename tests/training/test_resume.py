@@ -151,7 +151,8 @@ def test_when_the_best_made_way_for_a_damaged_checkpoint_the_best_left_is_it(
     keeping.land()
     assert kept_steps(store, 1) == [30, 40]  # the best of step 10 made way for that of step 40
     damage(store, 1, 40)
-    found = newest(store, order(2, small_spec(iterations=50)))
+    spec = small_spec(iterations=50, recipe="paper-cifar")
+    found = newest(store, order(2, spec), spec)
     assert found.step == 30
     assert found.best is not None
     assert (found.best.attempt, found.best.step) == (1, 30)

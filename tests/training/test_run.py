@@ -3,14 +3,13 @@
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 
 from tests.training.small_runs import JOB, order
+from tests.waiting import until
 from trainer.contract import attempts, layout
 from trainer.contract.attempts import Outcome
 from trainer.contract.objects.local import LocalStore
@@ -23,13 +22,6 @@ print(os.getpid(), flush=True)
 time.sleep(60)
 """
 PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
-
-
-def until(true: Callable[[], bool], within_s: float) -> bool:
-    end = time.monotonic() + within_s
-    while not true() and time.monotonic() < end:
-        time.sleep(0.05)
-    return true()
 
 
 def gone(pid: int) -> bool:
@@ -45,7 +37,7 @@ def test_a_driver_dies_with_its_parent() -> None:
     assert not gone(child)
     parent.kill()
     parent.wait()
-    assert until(lambda: gone(child), within_s=5)
+    until(lambda: gone(child), within_s=5)
 
 
 def drive(store: LocalStore, attempt: int = 1) -> subprocess.CompletedProcess[str]:

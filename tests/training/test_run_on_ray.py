@@ -23,7 +23,7 @@ from tests.training.small_runs import (
     small_spec,
     started,
 )
-from tests.training.test_run import until
+from tests.waiting import until
 from trainer.contract import attempts, checkpoints, journal, layout, manifest
 from trainer.contract.attempts import LogLine, Outcome
 from trainer.contract.objects.local import LocalStore
@@ -147,16 +147,16 @@ def test_a_run_that_lost_its_driver_and_then_a_worker_ends_with_the_same_bits(
     store = LocalStore(tmp_path)
 
     first = cluster.driver(store, 1)
-    assert until(lambda: len(kept_steps(store, 1)) > 1, within_s=120)
+    until(lambda: len(kept_steps(store, 1)) > 1, within_s=120)
     workers = cluster.workers()
     assert len(workers) == 2
     first.send_signal(signal.SIGKILL)
     first.wait()
-    assert until(lambda: not any(worker.is_running() for worker in workers), within_s=10)
+    until(lambda: not any(worker.is_running() for worker in workers), within_s=10)
     assert outcome(store, 1) is None
 
     second = cluster.driver(store, 2)
-    assert until(lambda: len(kept_steps(store, 2)) > 1, within_s=120)
+    until(lambda: len(kept_steps(store, 2)) > 1, within_s=120)
     cluster.workers()[1].kill()
     second.wait(timeout=60)
     lost = outcome(store, 2)

@@ -1,12 +1,15 @@
 """The networks of the paper as data: which exist, and how many blocks of which width they have.
 
-The service validates requests with it; `trainer.models` builds from it; `counting` counts it.
+The service validates requests with it; `trainer.models` builds from it; `counting` counts it. What
+the paper compares itself with is in `baselines`.
 """
 
-from enum import StrEnum
 from typing import Literal, NamedTuple
 
 from pydantic import BaseModel
+
+from trainer.contract.baselines import BASELINES, Baseline
+from trainer.contract.family import Family
 
 Shortcut = Literal["A", "B", "C"]
 """A: identity padded with zeros. B: projection where dimensions grow. C: projection everywhere."""
@@ -14,12 +17,20 @@ Shortcut = Literal["A", "B", "C"]
 Stride = Literal["v1", "v1.5"]
 """Where a bottleneck halves the image: v1 in its first 1×1 (the paper), v1.5 in its 3×3."""
 
+Stem = Literal["paper", "small"]
+"""What comes before the stages of the ImageNet family: the paper's 7×7/2 and 3×3/2 max-pool, or for
+small images one 3×3 of stride 1. The CIFAR family's own is that already."""
 
-class Family(StrEnum):
-    """Table 1 of the paper (`imagenet`, 224×224 input) or its section 4.2 (`cifar`, 32×32)."""
 
-    IMAGENET = "imagenet"
-    CIFAR = "cifar"
+Choice = Literal["arch", "shortcut", "stride", "stem"]
+
+
+class NoSuchNetwork(ValueError):
+    """A choice that names no network: `field` is at fault, and the message says how to mend it."""
+
+    def __init__(self, field: Choice, message: str) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class Stage(NamedTuple):
@@ -56,6 +67,7 @@ class Architecture(BaseModel, frozen=True, extra="forbid", use_attribute_docstri
     """None is a plain network: the same layers without shortcuts."""
     stride: Stride = "v1"
     """Only bottleneck networks differ."""
+    stem: Stem = "paper"
 
     @property
     def name(self) -> str:
@@ -75,6 +87,11 @@ class Architecture(BaseModel, frozen=True, extra="forbid", use_attribute_docstri
         return 64 if self.family is Family.IMAGENET else 16
 
     @property
+    def large_stem(self) -> bool:
+        """7×7/2 and max-pool, else one 3×3."""
+        return self.family is Family.IMAGENET and self.stem == "paper"
+
+    @property
     def stages(self) -> tuple[Stage, ...]:
         if self.family is Family.IMAGENET:
             blocks: tuple[int, ...] = IMAGENET_BLOCKS[self.depth]
@@ -89,12 +106,19 @@ class Architecture(BaseModel, frozen=True, extra="forbid", use_attribute_docstri
     @property
     def input_size(self) -> int:
         """Side in pixels of the square image the paper feeds it."""
-        return 224 if self.family is Family.IMAGENET else 32
+        return self.family.input_size
+
+    @property
+    def source(self) -> str:
+        return "He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition, 2015"
 
 
-def catalogue() -> dict[str, Architecture]:
+Network = Architecture | Baseline
+
+
+def catalogue() -> dict[str, Network]:
     """Every network that has a name of its own, with the paper's default shortcut."""
-    named: dict[str, Architecture] = {}
+    named: dict[str, Network] = {}
     for depth in IMAGENET_BLOCKS:
         named[f"resnet{depth}"] = resolve("resnet", depth=depth, family=Family.IMAGENET)
     for depth in (18, 34):
@@ -103,51 +127,97 @@ def catalogue() -> dict[str, Architecture]:
         named[f"resnet{depth}"] = resolve("resnet", depth=depth, family=Family.CIFAR)
     for depth in CIFAR_NAMED_DEPTHS[:-1]:
         named[f"plain{depth}"] = resolve("plain", depth=depth, family=Family.CIFAR)
-    return named
+    return named | BASELINES
 
 
-def resolve(
+def resolve(  # noqa: PLR0913 - all by name, and each makes another network
     arch: str,
     *,
     depth: int | None = None,
     family: Family | None = None,
     shortcut: Shortcut | None = None,
     stride: Stride = "v1",
-) -> Architecture:
-    """The network a request means. Raises ValueError with a sentence that says how to mend it."""
+    stem: Stem = "paper",
+) -> Network:
+    """The network a request means. Raises NoSuchNetwork with a sentence that says how to mend it."""
+    if arch in BASELINES:
+        _check_baseline(BASELINES[arch], depth, family)
+        _check_options(BASELINES[arch], shortcut, stride, stem)
+        return BASELINES[arch]
+    kind, depth = _kind_and_depth(arch, depth)
+    family = family or (Family.IMAGENET if depth in IMAGENET_BLOCKS else Family.CIFAR)
+    _check_depth(family, depth)
+    if stem == "small" and family is Family.CIFAR:
+        raise NoSuchNetwork(
+            "stem", f"{kind}{depth} is made for small images as it is; leave 'stem' out"
+        )
+    if kind == "plain":
+        if shortcut is not None:
+            raise NoSuchNetwork(
+                "shortcut", "a plain network has no shortcuts; leave 'shortcut' out, or use resnet"
+            )
+        return Architecture(family=family, depth=depth, shortcut=None, stride=stride, stem=stem)
+    default: Shortcut = "B" if family is Family.IMAGENET else "A"
+    return Architecture(
+        family=family, depth=depth, shortcut=shortcut or default, stride=stride, stem=stem
+    )
+
+
+def _kind_and_depth(arch: str, depth: int | None) -> tuple[str, int]:
+    """resnet or plain, and the depth that its name or the request gives."""
     kind = next((k for k in ("resnet", "plain") if arch.startswith(k)), None)
     digits = arch.removeprefix(kind) if kind else ""
     if kind is None or (digits and not digits.isdecimal()):
-        raise ValueError(
+        raise NoSuchNetwork(
+            "arch",
             f"there is no architecture '{arch}'; GET /archs lists them, for example resnet20 or "
-            "plain34, and 'resnet' or 'plain' takes any depth"
+            "plain34, and 'resnet' or 'plain' takes any depth",
         )
     if digits and depth is not None and depth != int(digits):
-        raise ValueError(f"arch '{arch}' and depth {depth} disagree; leave one of them out")
+        raise NoSuchNetwork(
+            "arch", f"arch '{arch}' and depth {depth} disagree; leave one of them out"
+        )
     depth = int(digits) if digits else depth
     if depth is None:
-        raise ValueError(
-            f"arch '{arch}' needs a depth, for example {{'arch': '{arch}', 'depth': 20}}"
+        raise NoSuchNetwork(
+            "arch",
+            f"arch '{arch}' needs a depth, for example {{'arch': '{arch}', 'depth': 20}}",
         )
-    family = family or (Family.IMAGENET if depth in IMAGENET_BLOCKS else Family.CIFAR)
-    _check_depth(family, depth)
-    if kind == "plain":
-        if shortcut is not None:
-            raise ValueError(
-                "a plain network has no shortcuts; leave 'shortcut' out, or use resnet"
-            )
-        return Architecture(family=family, depth=depth, shortcut=None, stride=stride)
-    default: Shortcut = "B" if family is Family.IMAGENET else "A"
-    return Architecture(family=family, depth=depth, shortcut=shortcut or default, stride=stride)
+    return kind, depth
 
 
 def _check_depth(family: Family, depth: int) -> None:
     if family is Family.IMAGENET and depth not in IMAGENET_BLOCKS:
         depths = ", ".join(map(str, IMAGENET_BLOCKS))
-        raise ValueError(f"the ImageNet family has the depths {depths}; {depth} is none of them")
+        raise NoSuchNetwork(
+            "arch", f"the ImageNet family has the depths {depths}; {depth} is none of them"
+        )
     if family is Family.CIFAR and not (8 <= depth <= MAX_CIFAR_DEPTH and depth % 6 == 2):
         below = min(max(8, depth - (depth - 2) % 6), MAX_CIFAR_DEPTH)
-        raise ValueError(
+        raise NoSuchNetwork(
+            "arch",
             f"the CIFAR family has the depths 6n+2 from 8 to {MAX_CIFAR_DEPTH}; {depth} is none of "
-            f"them, {below} is one"
+            f"them, {below} is one",
         )
+
+
+def _check_baseline(network: Baseline, depth: int | None, family: Family | None) -> None:
+    if depth not in (None, network.depth) or family not in (None, network.family):
+        raise NoSuchNetwork(
+            "arch",
+            f"{network.name} has {network.depth} layers and is of the {network.family} family; "
+            "leave 'depth' and 'family' out",
+        )
+
+
+def _check_options(
+    network: Baseline, shortcut: Shortcut | None, stride: Stride, stem: Stem
+) -> None:
+    options: tuple[tuple[Choice, bool, str], ...] = (
+        ("shortcut", shortcut is not None, "shortcut options"),
+        ("stride", stride != "v1", "bottleneck blocks"),
+        ("stem", stem != "paper", "other stem"),
+    )
+    for field, asked, what in options:
+        if asked:
+            raise NoSuchNetwork(field, f"{network.name} has no {what}; leave '{field}' out")

@@ -10,10 +10,11 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from trainer.contract import layout
+from trainer.contract.evaluation import Evaluation
+from trainer.contract.kinds import Resolved
 from trainer.contract.names import Name
 from trainer.contract.objects.store import AlreadyExists, NoSuchObject, ObjectStore
 from trainer.contract.reasons import Reason
-from trainer.contract.spec import ResolvedSpec
 
 Split = Literal["train", "val"]
 
@@ -55,7 +56,7 @@ class Order(BaseModel, frozen=True, use_attribute_docstrings=True):
 
     job_id: Name
     attempt: int
-    spec: ResolvedSpec
+    spec: Resolved
     resume_attempts: tuple[int, ...]
     """Earlier attempts, oldest first; the newest good checkpoint among theirs is where to go on."""
 
@@ -97,6 +98,8 @@ class Outcome(BaseModel, frozen=True, use_attribute_docstrings=True):
     reason: Reason | None = None
     final: MetricPoint | None = None
     best: Best | None = None
+    evaluation: Evaluation | None = None
+    """Of an evaluation, or of a training by a protocol other than center."""
     at: datetime
 
 

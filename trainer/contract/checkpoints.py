@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from pydantic import BaseModel, ValidationError
 
 from trainer.contract import layout, manifest
-from trainer.contract.archs import Architecture
+from trainer.contract.archs import Network
 from trainer.contract.attempts import MetricPoint
 from trainer.contract.manifest import Damaged, Manifest
 from trainer.contract.names import Name
@@ -19,7 +19,10 @@ from trainer.contract.objects.store import ObjectStore
 from trainer.contract.transform import Transform
 
 WEIGHTS = "model.safetensors"
-"""Parameters and buffers, named as in the network's state dict."""
+"""Parameters and buffers, named as in the network's state dict: what is evaluated and served."""
+TRAINED = "trained.safetensors"
+"""Parameters and buffers that training goes on with, where WEIGHTS are their moving average; else not
+there."""
 PREPROCESS = "preprocess.safetensors"
 """`pixel_mean`: float32 (3, input_size, input_size), in 0 … 1."""
 GOLDEN = "golden.safetensors"
@@ -27,28 +30,41 @@ GOLDEN = "golden.safetensors"
 OPTIMIZER = "optimizer.safetensors"
 """Momentum buffers, named as their parameters."""
 STATE = "state.json"
-"""Best checkpoint so far; the position follows from the step."""
+"""Best checkpoint so far and the learning rate's progress; the position follows from the step."""
 
 MODEL_FILES = (WEIGHTS, PREPROCESS, GOLDEN)
 """What a model version keeps of a checkpoint."""
 
 
+class Imported(BaseModel, frozen=True, use_attribute_docstrings=True):
+    """The file of somebody else's training."""
+
+    file: str
+    """Its name, without folders."""
+    sha256: str
+    layout: str
+    """How it names its tensors."""
+
+
 class CheckpointMeta(BaseModel, frozen=True, use_attribute_docstrings=True):
     """What a checkpoint is of, and where it came from. A model version keeps it whole."""
 
-    job_id: Name
+    job_id: Name | None
+    """None: it was imported."""
     attempt: int
     step: int
     epoch: int
     metrics: MetricPoint | None
     """On the validation images; None between two evaluations."""
-    architecture: Architecture
+    architecture: Network
     class_names: tuple[str, ...]
     transform: Transform
-    dataset: Name
-    dataset_fingerprint: str
+    dataset: Name | None
+    """None: it was imported."""
+    dataset_fingerprint: str | None
     """SHA-256 over the images and labels of all splits."""
-    seed: int
+    seed: int | None
+    imported: Imported | None = None
     versions: dict[str, str]
 
 

@@ -5,9 +5,11 @@ jobs/<job>/<attempt>/order.json                 what the attempt is to do (writt
                      metrics/<n>.jsonl          points, in chunks (`journal`)
                      logs/<rank>/<n>.jsonl      lines, in chunks
                      checkpoints/<step>/        model, optimizer, state, manifest
+                     analysis.json, .png        responses and gradients by layer, of an evaluation
                      outcome.json               how it ended: created once, by whoever is first
 models/<project>/<name>/<version>/claim         whoever created it may write this version
                                   …             weights, transform, golden batch, manifest
+imports/<sha256>/                               an imported file as a checkpoint; of it and how it was read
 datasets/<name>/                                arrays, manifest
 """
 
@@ -55,6 +57,18 @@ def model_version(project: str, name: str, version: int) -> str:
 
 def model_claim(project: str, name: str, version: int) -> str:
     return f"{model_version(project, name, version)}/claim"
+
+
+def analysis(job_id: str, number: int) -> str:
+    return f"{attempt(job_id, number)}/analysis.json"
+
+
+def analysis_picture(job_id: str, number: int) -> str:
+    return f"{attempt(job_id, number)}/analysis.png"
+
+
+def imported(sha256: str) -> str:
+    return f"imports/{sha256}"
 
 
 def dataset(name: str) -> str:

@@ -15,6 +15,7 @@ class Code(StrEnum):
     CANCELLED_BY_USER = "cancelled_by_user"
     DIVERGED = "diverged"
     DATASET_UNAVAILABLE = "dataset_unavailable"
+    MODEL_UNUSABLE = "model_unusable"
     OUT_OF_MEMORY_GPU = "out_of_memory_gpu"
     OUT_OF_MEMORY_HOST = "out_of_memory_host"
     WORKER_LOST = "worker_lost"
@@ -32,6 +33,7 @@ REMEDIES: dict[Code, str] = {
     Code.CANCELLED_BY_USER: "Nothing to do; submit it again if that was a mistake.",
     Code.DIVERGED: "Lower recipe.learning_rate, or raise recipe.warmup_epochs.",
     Code.DATASET_UNAVAILABLE: "Use a bundled data set, or let a machine with a network fetch it once.",
+    Code.MODEL_UNUSABLE: "Name another version; GET /models/{name} lists them.",
     Code.OUT_OF_MEMORY_GPU: "Lower batch_size, or use more workers.",
     Code.OUT_OF_MEMORY_HOST: "Lower batch_size, or use fewer workers on a machine.",
     Code.WORKER_LOST: "Look at the job's logs; the machine may have killed the process.",

@@ -1,34 +1,75 @@
 """Training recipes as data. A job names one and may override any field of it."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, Field, model_validator
 
 Precision = Literal["auto", "fp32", "bf16"]
 """auto: bf16 autocast where the device computes it natively, else fp32."""
 
+Schedule = Literal["steps", "plateau", "cosine"]
+"""steps: times gamma at each milestone. plateau: times gamma when the validation error has stopped
+falling. cosine: half a cosine down to zero."""
+
+DEEP = 110
+"""Layers from which on a recipe's `deep` fields hold (section 4.2: "slightly too large to start")."""
+
 
 class RecipeFields(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """What a recipe says. In a request every field is optional and overrides the named recipe."""
 
-    name: Literal["default", "paper-cifar"] = "default"
+    name: Literal["default", "paper-cifar", "paper-imagenet"] = "default"
     """Recipe that the other fields override."""
     learning_rate: float | None = Field(default=None, gt=0, le=100)
     """Of SGD, for the whole batch."""
     momentum: float | None = Field(default=None, ge=0, lt=1)
     """Of SGD."""
+    nesterov: bool | None = None
+    """Nesterov's momentum instead of the classical one."""
     weight_decay: float | None = Field(default=None, ge=0, le=1)
-    """On all parameters, as the paper does."""
+    """On convolutions and fully connected layers."""
+    decay_norm_and_bias: bool | None = None
+    """Whether weight decay is on batch normalisation and biases as well, as the paper does."""
+    zero_init: bool | None = None
+    """Start the last batch normalisation of each residual block at zero, so that blocks begin as
+    their shortcuts. Not in the paper."""
+    schedule: Schedule | None = None
+    """How the learning rate falls: by steps, on a plateau of the validation error, or as a cosine."""
     milestones: tuple[float, ...] | None = Field(default=None, max_length=16)
-    """Fractions of the run, ascending in (0, 1), at which the learning rate is multiplied by gamma."""
+    """Of the schedule steps: fractions of the run, ascending in (0, 1)."""
     gamma: float | None = Field(default=None, gt=0, le=1)
-    """Factor on the learning rate at each milestone."""
+    """Factor on the learning rate at each milestone or plateau."""
+    plateau_epochs: int | None = Field(default=None, ge=1, le=10_000)
+    """Of the schedule plateau: epochs without a new lowest validation error until the rate falls."""
+    plateau_margin: float | None = Field(default=None, ge=0, le=100)
+    """Of the schedule plateau: percentage points by which an error must be lower to count."""
     warmup_epochs: float | None = Field(default=None, ge=0, le=1000)
     """Epochs over which the learning rate rises linearly to its full value."""
+    start_rate: float | None = Field(default=None, gt=0, le=100)
+    """Learning rate until the training error has fallen below `start_error`."""
+    start_error: float | None = Field(default=None, ge=0, le=100)
+    """Percent, over blocks of 50 steps. 0 is no such start."""
+    label_smoothing: float | None = Field(default=None, ge=0, lt=1)
+    """Probability that is spread over all classes; in the training loss only."""
+    ema_decay: float | None = Field(default=None, ge=0, lt=1)
+    """Of the moving average of the weights that is then evaluated, kept and served; 0 is none."""
     crop_padding: int | None = Field(default=None, ge=0, le=64)
     """Zero pixels on each side before the random crop."""
     flip: bool | None = None
     """Mirror half of the training images. By default not where it changes an image's meaning."""
+    shorter_side: tuple[int, int] | None = None
+    """Scale jitter: the least and the greatest shorter side in pixels before a crop of 224, in
+    proportion for other input sizes. [224, 224] is none."""
+    colour_noise: float | None = Field(default=None, ge=0, le=10)
+    """PCA colour augmentation: standard deviation along the principal components; 0 is none."""
+    mixup: float | None = Field(default=None, ge=0, le=10)
+    """Alpha of the Beta distribution that two images are mixed by; 0 is none. With cutmix also on,
+    each step draws one of the two."""
+    cutmix: float | None = Field(default=None, ge=0, le=10)
+    """Alpha of the Beta distribution of the part that is pasted from another image; 0 is none."""
+    progressive_from: float | None = Field(default=None, gt=0, le=1)
+    """Side of the first steps' images over the input size; it grows to 1 over the first three
+    quarters of the run. 1 is none."""
     precision: Precision | None = None
     """auto: bf16 autocast where the device computes it natively, else fp32."""
     channels_last: bool | None = None
@@ -43,6 +84,14 @@ class RecipeFields(BaseModel, frozen=True, extra="forbid", use_attribute_docstri
             )
         return self
 
+    @model_validator(mode="after")
+    def _shorter_side_is_a_range(self) -> "RecipeFields":
+        if self.shorter_side and not 224 <= self.shorter_side[0] <= self.shorter_side[1] <= 2240:
+            raise ValueError(
+                "shorter_side is a range from 224 to 2240 at most, for example [256, 480]"
+            )
+        return self
+
 
 class Recipe(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """A recipe with every field decided; `RecipeFields` documents them."""
@@ -50,12 +99,27 @@ class Recipe(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=Tr
     name: str
     learning_rate: float
     momentum: float
+    nesterov: bool = False
     weight_decay: float
+    decay_norm_and_bias: bool = True
+    zero_init: bool = False
+    schedule: Schedule = "steps"
     milestones: tuple[float, ...]
     gamma: float
+    plateau_epochs: int = 10
+    plateau_margin: float = 0.0
     warmup_epochs: float
+    start_rate: float = 0.01
+    start_error: float = 0.0
+    label_smoothing: float = 0.0
+    ema_decay: float = 0.0
     crop_padding: int
     flip: bool
+    shorter_side: tuple[int, int] = (224, 224)
+    colour_noise: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    progressive_from: float = 1.0
     precision: Precision
     channels_last: bool
 
@@ -68,7 +132,20 @@ class Length(BaseModel, frozen=True, use_attribute_docstrings=True):
     iterations: int | None = None
 
 
-_PAPER = Recipe(
+class Named(NamedTuple):
+    """A recipe of this file."""
+
+    recipe: Recipe
+    length: Length
+    deep: dict[str, float] = {}  # noqa: RUF012 - never written to
+    """Fields that differ for networks of `DEEP` layers and more."""
+    unnormalised: dict[str, float] = {"learning_rate": 0.01}  # noqa: RUF012 - as above
+    """Fields that differ for networks without batch normalisation: at 0.1 they diverge. VGG, NIN and
+    PReLU-net were trained at 0.01 and thereabouts."""
+
+
+# Section 4.2 of the paper, at its full length whatever the data set.
+_CIFAR = Recipe(
     name="paper-cifar",
     learning_rate=0.1,
     momentum=0.9,
@@ -82,19 +159,49 @@ _PAPER = Recipe(
     channels_last=True,
 )
 
-RECIPES: dict[str, tuple[Recipe, Length]] = {
-    # Section 4.2 of the paper, at its full length whatever the data set.
-    "paper-cifar": (_PAPER, Length(batch_size=128, iterations=64_000)),
-    # The same, scaled to the data set: lengths in epochs. The warm-up steadies small data sets.
-    "default": (
-        _PAPER.model_copy(update={"name": "default", "warmup_epochs": 1}),
-        Length(batch_size=128, epochs=30),
+# Section 3.4. The paper does not say what a plateau is.
+_IMAGENET = _CIFAR.model_copy(
+    update={
+        "name": "paper-imagenet",
+        "schedule": "plateau",
+        "crop_padding": 0,
+        "shorter_side": (256, 480),
+        "colour_noise": 0.1,
+    }
+)
+
+# Short, and for data sets of any size: what came after the paper and helps.
+_DEFAULT = _CIFAR.model_copy(
+    update={
+        "name": "default",
+        "nesterov": True,
+        "weight_decay": 5e-4,
+        "decay_norm_and_bias": False,
+        "schedule": "cosine",
+        "warmup_epochs": 1,
+        "label_smoothing": 0.1,
+        "ema_decay": 0.999,
+    }
+)
+
+RECIPES: dict[str, Named] = {
+    "paper-cifar": Named(
+        _CIFAR,
+        Length(batch_size=128, iterations=64_000),
+        deep={"start_error": 80.0, "start_rate": 0.01},
     ),
+    "paper-imagenet": Named(_IMAGENET, Length(batch_size=256, iterations=600_000)),
+    "default": Named(_DEFAULT, Length(batch_size=128, epochs=30)),
 }
 
 
-def complete(fields: RecipeFields, *, flip: bool) -> Recipe:
-    """The recipe that `fields` name, with their overrides; `flip`: whether mirroring is harmless."""
-    named, _ = RECIPES[fields.name]
+def complete(fields: RecipeFields, *, flip: bool, depth: int, normalised: bool = True) -> Recipe:
+    """The recipe that `fields` name for a network of `depth` layers, with their overrides; `flip`:
+    whether mirroring is harmless; `normalised`: whether the network has batch normalisation."""
+    named = RECIPES[fields.name]
     said = fields.model_dump(exclude_none=True, exclude={"name"})
-    return named.model_copy(update={"flip": named.flip and flip} | said)
+    deep = named.deep if depth >= DEEP else {}
+    tamed = {} if normalised else named.unnormalised
+    return named.recipe.model_copy(
+        update={"flip": named.recipe.flip and flip} | deep | tamed | said
+    )

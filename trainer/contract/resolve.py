@@ -2,80 +2,68 @@
 
 from math import ceil
 
-from trainer.contract import archs, recipes
-from trainer.contract.archs import Family
+from trainer.contract import recipes, suits
+from trainer.contract.archs import Architecture
+from trainer.contract.asked import Asked
+from trainer.contract.baselines import Baseline
 from trainer.contract.datasets import DatasetInfo
+from trainer.contract.evaluation import EvaluatedModel, EvaluateSpec, ResolvedEvaluation
 from trainer.contract.spec import ResolvedSpec, TrainSpec
+from trainer.contract.suits import Unresolvable
 
-SMALLEST = 32
-"""Side in pixels of the largest image of which the ImageNet family's last stage leaves one pixel."""
-
-
-class Unresolvable(ValueError):
-    """A request that no default can save: `field` is at fault, and the message says how to mend it."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
+EVALUATION_BATCH = 128
+"""Images at once, over all workers."""
 
 
 def resolve(spec: TrainSpec, dataset: DatasetInfo, *, gpus: int) -> ResolvedSpec:
     """`spec` with all defaults, on a cluster of `gpus` GPUs. Raises Unresolvable."""
-    try:
-        arch = archs.resolve(
-            spec.arch,
-            depth=spec.depth,
-            family=spec.family,
-            shortcut=spec.shortcut,
-            stride=spec.stride,
-        )
-    except ValueError as error:
-        raise Unresolvable("arch", str(error)) from error
-    _, length = recipes.RECIPES[spec.recipe.name]
+    input_size = spec.input_size or dataset.input_size
+    network = suits.network(spec, input_size)
+    suits.check_protocol(network, spec.protocol)
+    recipe = recipes.complete(
+        spec.recipe,
+        flip=dataset.mirrored,
+        depth=network.depth,
+        normalised=not isinstance(network, Baseline) or network.normalised,
+    )
+    suits.check_growth(network, recipe, input_size)
+    length = recipes.RECIPES[spec.recipe.name].length
     batch_size = spec.batch_size or length.batch_size
-    if batch_size > dataset.train_images:
+    images = _training_images(spec, dataset)
+    if batch_size > images:
         raise Unresolvable(
             "batch_size",
-            f"a batch of {batch_size} is more than the {dataset.train_images} training images of "
+            f"a batch of {batch_size} is more than the {images} training images of "
             f"'{dataset.name}'; choose a smaller one",
         )
-    per_epoch = dataset.train_images // batch_size
-    gpus_per_worker = spec.gpus_per_worker if spec.gpus_per_worker is not None else float(gpus > 0)
-    workers = spec.workers or (max(1, int(gpus / gpus_per_worker)) if gpus_per_worker else 2)
-    if workers > batch_size:
-        raise Unresolvable(
-            "workers",
-            f"{workers} workers cannot share a batch of {batch_size}; ask for fewer workers",
-        )
-    if (
-        arch.family is Family.IMAGENET
-        and dataset.input_size <= SMALLEST
-        and batch_size < 2 * workers
-    ):
-        raise Unresolvable(
-            "workers",
-            f"{arch.name} shrinks {dataset.input_size}×{dataset.input_size} images to one pixel, where "
-            f"batch normalisation needs two images a worker; ask for at most {batch_size // 2} workers",
-        )
+    per_epoch = images // batch_size
+    workers, gpus_per_worker = _workers(spec, batch_size, gpus)
+    smallest = round(recipe.progressive_from * input_size)
+    suits.check_norm(network, smallest, batch_size, workers)
     iterations = _iterations(spec, length, per_epoch)
     every = spec.checkpoint_every
+    architecture = network if isinstance(network, Architecture) else None
     return ResolvedSpec(
         kind=spec.kind,
-        arch=arch.name,
-        depth=arch.depth,
-        family=arch.family,
-        shortcut=arch.shortcut,
-        stride=arch.stride,
+        arch=network.name,
+        depth=network.depth,
+        family=network.family,
+        shortcut=architecture.shortcut if architecture else None,
+        stride=architecture.stride if architecture else "v1",
+        stem=architecture.stem if architecture else "paper",
         dataset=dataset.name,
         classes=len(dataset.classes),
-        input_size=dataset.input_size,
+        input_size=input_size,
         epochs=ceil(iterations / per_epoch),
         iterations=iterations,
         steps_per_epoch=per_epoch,
-        recipe=recipes.complete(spec.recipe, flip=dataset.mirrored),
+        recipe=recipe,
+        holdout=spec.holdout,
+        protocol=spec.protocol,
         batch_size=batch_size,
         per_worker_batch=ceil(batch_size / workers),
         accumulation=1,
+        checkpoint_activations=spec.checkpoint_activations,
         workers=workers,
         cpus_per_worker=spec.cpus_per_worker or 1.0,
         gpus_per_worker=gpus_per_worker,
@@ -87,6 +75,52 @@ def resolve(spec: TrainSpec, dataset: DatasetInfo, *, gpus: int) -> ResolvedSpec
         labels=spec.labels,
         register_as=spec.register_as,
     )
+
+
+def resolve_evaluation(
+    spec: EvaluateSpec, dataset: DatasetInfo, models: tuple[EvaluatedModel, ...], *, gpus: int
+) -> ResolvedEvaluation:
+    """`spec` with all defaults, for `models` that know the classes of `dataset`. Raises Unresolvable."""
+    batch_size = spec.batch_size or EVALUATION_BATCH
+    workers, gpus_per_worker = _workers(spec, batch_size, gpus)
+    return ResolvedEvaluation(
+        kind=spec.kind,
+        models=models,
+        dataset=dataset.name,
+        protocol=spec.protocol,
+        analyse=spec.analyse,
+        precision=spec.precision,
+        batch_size=batch_size,
+        per_worker_batch=ceil(batch_size / workers),
+        workers=workers,
+        cpus_per_worker=spec.cpus_per_worker or 1.0,
+        gpus_per_worker=gpus_per_worker,
+        max_retries=spec.max_retries,
+        priority=spec.priority,
+        name=spec.name,
+        labels=spec.labels,
+    )
+
+
+def _training_images(spec: TrainSpec, dataset: DatasetInfo) -> int:
+    if spec.holdout >= dataset.train_images:
+        raise Unresolvable(
+            "holdout",
+            f"'{dataset.name}' has {dataset.train_images} training images; keep back fewer",
+        )
+    return dataset.train_images - spec.holdout
+
+
+def _workers(spec: Asked, batch_size: int, gpus: int) -> tuple[int, float]:
+    """How many workers, with how many GPUs each."""
+    each = spec.gpus_per_worker if spec.gpus_per_worker is not None else float(gpus > 0)
+    workers = spec.workers or (max(1, int(gpus / each)) if each else 2)
+    if workers > batch_size:
+        raise Unresolvable(
+            "workers",
+            f"{workers} workers cannot share a batch of {batch_size}; ask for fewer workers",
+        )
+    return workers, each
 
 
 def _iterations(spec: TrainSpec, length: recipes.Length, per_epoch: int) -> int:

@@ -1,14 +1,16 @@
 """A training job: what a client may ask (`TrainSpec`) and what will be done (`ResolvedSpec`)."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, Field, StringConstraints, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
-from trainer.contract.archs import Architecture, Family, Shortcut, Stride
+from trainer.contract import archs
+from trainer.contract.archs import Network, Shortcut, Stem, Stride
+from trainer.contract.asked import Asked, Placed
+from trainer.contract.evaluation import Protocol
+from trainer.contract.family import Family
 from trainer.contract.names import Name
 from trainer.contract.recipes import Recipe, RecipeFields
-
-Label = Annotated[str, StringConstraints(max_length=128)]
 
 
 class CheckpointEvery(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
@@ -26,15 +28,8 @@ class CheckpointEvery(BaseModel, frozen=True, extra="forbid", use_attribute_docs
         return self
 
 
-class Demand(BaseModel, frozen=True, use_attribute_docstrings=True):
-    """What an attempt takes from the cluster, all at once."""
-
-    cpus: float
-    gpus: float
-
-
-class TrainSpec(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
-    """The body of `POST /jobs`. A misspelt field is refused, never ignored."""
+class TrainSpec(Asked, frozen=True, extra="forbid"):
+    """The body of `POST /jobs` for a training."""
 
     kind: Literal["train"] = "train"
     """What the job does."""
@@ -50,32 +45,30 @@ class TrainSpec(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings
     """Default: B in the ImageNet family, A in the CIFAR family."""
     stride: Stride = "v1"
     """Where a bottleneck halves the image: v1 in its first 1×1 as in the paper, v1.5 in its 3×3."""
+    stem: Stem | None = None
+    """Of the ImageNet family: the paper's 7×7/2 and max-pool, or small, one 3×3 of stride 1. Default:
+    small for images of 64 pixels and less."""
+    input_size: int | None = Field(default=None, ge=8, le=1024)
+    """Side in pixels that images are resized to. Default: the data set's own."""
     epochs: int | None = Field(default=None, ge=1, le=100_000)
     """Passes over the training images. Default: the recipe's length."""
     iterations: int | None = Field(default=None, ge=1, le=100_000_000)
     """Optimizer steps, instead of `epochs`."""
     recipe: RecipeFields = RecipeFields()
     """A recipe's name, or its fields."""
-    batch_size: int | None = Field(default=None, ge=1, le=65_536)
-    """Images per optimizer step, over all workers."""
-    workers: int | None = Field(default=None, ge=1, le=4096)
-    """DDP processes. Default: one a GPU of the cluster, or 2 on CPUs."""
-    cpus_per_worker: float | None = Field(default=None, gt=0, le=1024)
-    """CPUs that each worker reserves, and threads it computes with. Default: 1."""
-    gpus_per_worker: float | None = Field(default=None, ge=0, le=64)
-    """GPUs that each worker reserves. Default: 1 where the cluster has any, else 0."""
+    holdout: int = Field(default=0, ge=0, le=100_000_000)
+    """Training images that are kept back and validated on, instead of the data set's validation
+    images: the paper's 45k/5k split of CIFAR-10 is 5000."""
+    protocol: Protocol = "center"
+    """How the validation images are shown to the network after the last step; all other validations
+    use the one centre view."""
+    checkpoint_activations: bool = False
+    """Compute each block's activations again in the backward pass instead of keeping them: far less
+    memory, about a third more time."""
     seed: int = Field(default=0, ge=0, lt=2**31)
     """Of the initial weights, the order of the images and their augmentation."""
-    max_retries: int = Field(default=3, ge=0, le=100)
-    """New attempts after a failure that is not the user's."""
     checkpoint_every: CheckpointEvery = CheckpointEvery(epochs=1)
     """Distance between checkpoints."""
-    priority: int = Field(default=0, ge=-1000, le=1000)
-    """Higher starts first."""
-    name: str | None = Field(default=None, max_length=200)
-    """Free text."""
-    labels: dict[Name, Label] = Field(default={}, max_length=64)
-    """Free pairs to find jobs by."""
     register_as: Name | None = None
     """Model name under which the best checkpoint is registered when the job succeeds."""
 
@@ -91,7 +84,7 @@ class TrainSpec(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings
         return self
 
 
-class ResolvedSpec(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+class ResolvedSpec(Placed, frozen=True, extra="forbid"):
     """A `TrainSpec` with nothing left to decide: what a job shows and what an attempt obeys."""
 
     kind: Literal["train"]
@@ -100,6 +93,7 @@ class ResolvedSpec(BaseModel, frozen=True, extra="forbid", use_attribute_docstri
     family: Family
     shortcut: Shortcut | None
     stride: Stride
+    stem: Stem = "paper"
     dataset: Name
     classes: int
     input_size: int
@@ -110,31 +104,24 @@ class ResolvedSpec(BaseModel, frozen=True, extra="forbid", use_attribute_docstri
     """Optimizer steps in all."""
     steps_per_epoch: int
     recipe: Recipe
-    batch_size: int
-    per_worker_batch: int
-    """Images a worker holds at once: the largest share of a step."""
+    holdout: int = 0
+    """Training images that are validated on instead of trained on."""
+    protocol: Protocol = "center"
     accumulation: int
     """Backward passes a worker adds up for one optimizer step: 1, its whole share at once."""
-    workers: int
-    cpus_per_worker: float
-    gpus_per_worker: float
+    checkpoint_activations: bool = False
     seed: int
-    max_retries: int
     checkpoint_steps: int
     """Optimizer steps between checkpoints."""
-    priority: int
-    name: str | None
-    labels: dict[Name, Label]
     register_as: Name | None
 
     @property
-    def architecture(self) -> Architecture:
-        return Architecture(
-            family=self.family, depth=self.depth, shortcut=self.shortcut, stride=self.stride
-        )
-
-    @property
-    def demand(self) -> Demand:
-        return Demand(
-            cpus=self.workers * self.cpus_per_worker, gpus=self.workers * self.gpus_per_worker
+    def network(self) -> Network:
+        return archs.resolve(
+            self.arch,
+            depth=self.depth,
+            family=self.family,
+            shortcut=self.shortcut,
+            stride=self.stride,
+            stem=self.stem,
         )

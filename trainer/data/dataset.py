@@ -35,6 +35,11 @@ class Images:
     labels: Tensor
     """int64 (N,), indices into the data set's classes."""
 
+    @property
+    def channels(self) -> Tensor:
+        """The pixels without repetition: uint8 (N, C, S, S), with C = 1 for grey images and else 3."""
+        return self.pixels[:, :1] if self.pixels.stride(1) == 0 else self.pixels
+
     def __len__(self) -> int:
         return len(self.labels)
 

@@ -13,37 +13,57 @@ from trainer.contract.transform import for_dataset
 from trainer.data import bundled, download, stored, synthetic
 from trainer.data.arrays import prepare_split
 from trainer.data.dataset import Dataset, Raw, fingerprint
+from trainer.data.holdout import keep_back
 
 
 class DatasetUnavailable(Exception):
     """The data set's images cannot be had here; the message says how to mend it."""
 
 
-def load(
+def load(  # noqa: PLR0913 - all but the first two by name
     info: DatasetInfo,
     store: ObjectStore,
     *,
     cache: Path | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    input_size: int | None = None,
+    holdout: int = 0,
 ) -> Dataset:
-    """The whole data set in memory. Raises DatasetUnavailable, or StoreUnavailable.
+    """The data set in memory, ready for the network. Raises what `raw` does.
 
-    A set that is downloaded is kept in `store` for all workers, and in the directory `cache` for
-    those of this machine. With several workers let one load first, or each of them downloads it.
+    `input_size` is the side in pixels that the network takes, by default the data set's own. Of
+    `holdout` training images, if any, the validation images are made (`keep_back`).
     """
-    raw = _raw(info, store, cache, clock)
-    _check(info, raw)
-    transform = for_dataset(info)
+    whole = raw(info, store, cache=cache, clock=clock)
+    used = keep_back(whole, holdout)
+    transform = for_dataset(info, input_size)
     return Dataset(
         info=info,
-        train=prepare_split(raw.train, transform),
-        val=prepare_split(raw.val, transform),
-        fingerprint=fingerprint(raw),
+        train=prepare_split(used.train, transform),
+        val=prepare_split(used.val, transform),
+        fingerprint=fingerprint(whole),
         transform=transform,
     )
 
 
-def _raw(
+def raw(
+    info: DatasetInfo,
+    store: ObjectStore,
+    *,
+    cache: Path | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Raw:
+    """The images as they come, checked. Raises DatasetUnavailable, or StoreUnavailable.
+
+    A set that is downloaded is kept in `store` for all workers, and in the directory `cache` for
+    those of this machine. With several workers let one load first, or each of them downloads it.
+    """
+    found = _found(info, store, cache, clock)
+    _check(info, found)
+    return found
+
+
+def _found(
     info: DatasetInfo, store: ObjectStore, cache: Path | None, clock: Callable[[], datetime]
 ) -> Raw:
     match info.source, info.name:
@@ -64,33 +84,33 @@ def _stored_or_downloaded(
     info: DatasetInfo, store: ObjectStore, cache: Path | None, clock: Callable[[], datetime]
 ) -> Raw:
     try:
-        raw = stored.read(store, info.name, cache=cache)
+        found = stored.read(store, info.name, cache=cache)
     except Damaged as error:
         raise DatasetUnavailable(
             f"the stored images of '{info.name}' are damaged ({error}); delete "
             f"{layout.dataset(info.name)}/ in the object store, and the next job downloads them again"
         ) from error
-    if raw is not None:
-        return raw
+    if found is not None:
+        return found
     try:
         with TemporaryDirectory(prefix="residual-", ignore_cleanup_errors=True) as folder:
-            raw = download.fetch(info.name, Path(folder))
+            fetched = download.fetch(info.name, Path(folder))
     except download.Unreachable as error:
         raise DatasetUnavailable(
             f"'{info.name}' is not in the object store and cannot be downloaded from this machine "
             f"({error}); run a job with it once where there is a network, and it is there for every "
             "machine, or choose 'fashion-mnist-mini', which needs none"
         ) from error
-    _check(info, raw)
-    stored.write(store, info.name, raw, at=clock())
-    return raw
+    _check(info, fetched)
+    stored.write(store, info.name, fetched, at=clock())
+    return fetched
 
 
-def _check(info: DatasetInfo, raw: Raw) -> None:
+def _check(info: DatasetInfo, found: Raw) -> None:
     """Raises DatasetUnavailable when the arrays are not what `info` says."""
     for name, split, count in (
-        ("train", raw.train, info.train_images),
-        ("val", raw.val, info.val_images),
+        ("train", found.train, info.train_images),
+        ("val", found.val, info.val_images),
     ):
         side = (info.stored_size, info.stored_size)
         shape = (count, *side) if info.grey else (count, *side, 3)

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainer.contract.archs import Architecture, Family
+from trainer.contract.archs import Architecture
+from trainer.models.recompute import recomputed
 
 
 class ConvNorm(nn.Module):
@@ -89,24 +90,31 @@ class ResNet(nn.Module):
     """A stem, stages of blocks, global average pooling and a classifier.
 
     (B, 3, H, W) → logits (B, classes). Without shortcuts it is the paper's plain network.
+    With `checkpoint_activations`, the backward pass computes each block a second time.
     """
 
-    def __init__(self, arch: Architecture, classes: int) -> None:
+    def __init__(
+        self, arch: Architecture, classes: int, *, checkpoint_activations: bool = False
+    ) -> None:
         super().__init__()
         self.stem = stem(arch)
         self.stages = nn.Sequential(*stages(arch))
         self.fc = nn.Linear(arch.stages[-1].width * arch.expansion, classes)
+        self.checkpoint_activations = checkpoint_activations
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.stages(self.stem(x))
+        x = self.stem(x)
+        for stage in self.stages:
+            x = recomputed(stage, x) if self.checkpoint_activations else stage(x)
         x = x.mean(dim=(2, 3))  # (B, C, H, W) → (B, C)
         logits: Tensor = self.fc(x)
         return logits
 
 
 def stem(arch: Architecture) -> nn.Sequential:
-    """7×7/2 and 3×3/2 max-pool for ImageNet (a quarter of the side remains); one 3×3 for CIFAR."""
-    if arch.family is Family.CIFAR:
+    """7×7/2 and 3×3/2 max-pool for ImageNet (a quarter of the side remains); one 3×3 for CIFAR, and for
+    other small images."""
+    if not arch.large_stem:
         return nn.Sequential(ConvNorm(3, 3, arch.stem_width), nn.ReLU())
     return nn.Sequential(
         ConvNorm(7, 3, arch.stem_width, stride=2),
@@ -143,8 +151,19 @@ def connection(arch: Architecture, c_in: int, c_out: int, stride: int) -> nn.Mod
     return PaddedIdentity(c_in, c_out, stride) if grows else nn.Identity()
 
 
-def initialise(network: nn.Module) -> None:
-    """He et al. (2015): convolutions normal with variance 2 / fan-out. From torch's own seed."""
+def initialise(network: nn.Module, *, zero_init: bool = False) -> None:
+    """He et al. (2015): convolutions normal with variance 2 / fan-out. From torch's own seed.
+
+    `zero_init` (not in the paper): residual blocks begin as their shortcuts, for the scale of their last
+    batch normalisation is zero.
+    """
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        if (
+            zero_init
+            and isinstance(module, BasicBlock | Bottleneck)
+            and module.shortcut is not None
+        ):
+            last = module.conv3 if isinstance(module, Bottleneck) else module.conv2
+            nn.init.zeros_(last.norm.weight)

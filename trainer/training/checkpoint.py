@@ -33,6 +33,7 @@ class Checkpointer:
     """One checkpoint is on its way at most; asking for the next waits for it."""
 
     store: ObjectStore
+    job_id: str
     template: CheckpointMeta
     """What all checkpoints of the attempt have in common."""
     steps_per_epoch: int
@@ -88,7 +89,7 @@ class Checkpointer:
         self._drop_old()
 
     def _commit(self, meta: CheckpointMeta, files: dict[str, Path], at: datetime) -> None:
-        job, attempt = meta.job_id, meta.attempt
+        job, attempt = self.job_id, meta.attempt
         outcome = attempts.read(self.store, layout.outcome(job, attempt), Outcome)
         if outcome is not None:
             raise Fenced(f"attempt {attempt} of {job} was closed as {outcome.status}")
@@ -108,7 +109,7 @@ class Checkpointer:
         if self.best is not None and self.best.attempt == attempt:
             kept.add(self.best.step)
         for step in [step for step in self._steps if step not in kept]:
-            prefix = layout.checkpoint(self.template.job_id, attempt, step)
+            prefix = layout.checkpoint(self.job_id, attempt, step)
             try:
                 # Without its manifest it is no checkpoint, so a reader never meets half of one.
                 self.store.delete(f"{prefix}/{manifest.MANIFEST}")

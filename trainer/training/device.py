@@ -1,11 +1,11 @@
-"""What a device can do: which precision to train in, on how many threads. The worker asks."""
+"""What a device can do: which precision to train in, on how many threads. `setup` and `worker` ask."""
 
 from collections.abc import Mapping
 from typing import Literal
 
 import torch
 
-from trainer.contract.recipes import Precision
+from trainer.contract.recipes import Precision, Recipe
 
 Chosen = Literal["fp32", "bf16"]
 
@@ -28,6 +28,11 @@ def choose_precision(
 def autocast(device: torch.device, precision: Chosen) -> torch.autocast:
     """The context that a forward pass runs in. Weights, gradients and losses stay in fp32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def memory_format(recipe: Recipe) -> torch.memory_format:
+    """Of a network and its images."""
+    return torch.channels_last if recipe.channels_last else torch.contiguous_format
 
 
 def threads(cpus_per_worker: float) -> int:

@@ -22,9 +22,9 @@ from ray.train.v2._internal.exceptions import (
     WorkerHealthCheckTimeoutError,
 )
 
+from trainer.contract.asked import Placed
 from trainer.contract.attempts import Order, Outcome
 from trainer.contract.names import submission_id
-from trainer.contract.spec import ResolvedSpec
 from trainer.training.attempt import Ended
 from trainer.training.failures import Fenced, classify
 from trainer.training.worker import train_loop_per_worker
@@ -69,13 +69,14 @@ def fit(order: Order, url: str, *, scratch: Path) -> Outcome | None:
             reason=why,
             at=datetime.now(UTC),
         )
-    log.info("all steps are done")
+    log.info("all workers are done")
     return Outcome(
         job_id=order.job_id,
         attempt=order.attempt,
         status="succeeded",
         final=ended.final,
         best=ended.best,
+        evaluation=ended.evaluation,
         at=datetime.now(UTC),
     )
 
@@ -95,7 +96,7 @@ def trainer(order: Order, url: str, scratch: Path) -> TorchTrainer:
     )
 
 
-def scaling(spec: ResolvedSpec) -> ScalingConfig:
+def scaling(spec: Placed) -> ScalingConfig:
     """The workers and what each reserves. All start together or none does."""
     resources = {"CPU": spec.cpus_per_worker}
     if spec.gpus_per_worker > 0:
@@ -107,7 +108,7 @@ def scaling(spec: ResolvedSpec) -> ScalingConfig:
     )
 
 
-def backend(spec: ResolvedSpec) -> str:
+def backend(spec: Placed) -> str:
     """Workers that share a GPU cannot use NCCL: it wants one of their own for each."""
     return "nccl" if spec.gpus_per_worker >= 1 else "gloo"
 

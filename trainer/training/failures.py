@@ -11,6 +11,7 @@ import torch.distributed as dist
 from trainer.contract.objects.store import StoreUnavailable
 from trainer.contract.reasons import Code, Reason, reason
 from trainer.data.load import DatasetUnavailable
+from trainer.evaluation.version import Unfit
 
 
 class Diverged(Exception):
@@ -44,6 +45,7 @@ def classify(errors: Sequence[BaseException], *, lost: Kinds, out_of_memory: Kin
     causes: tuple[tuple[Code, Kinds, tuple[str, ...]], ...] = (
         (Code.DIVERGED, (Diverged,), ()),
         (Code.DATASET_UNAVAILABLE, (DatasetUnavailable,), ()),
+        (Code.MODEL_UNUSABLE, (Unfit,), ()),
         (Code.OUT_OF_MEMORY_GPU, (torch.OutOfMemoryError,), ()),
         (Code.OUT_OF_MEMORY_HOST, (*out_of_memory, MemoryError), (NO_MEMORY,)),
         (Code.STORAGE_UNWRITABLE, (StoreUnavailable,), ()),

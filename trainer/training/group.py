@@ -43,3 +43,12 @@ class Group:
         told = torch.tensor(number, device=device)
         self.copy_first([told])
         return int(told.item())
+
+    def text_from_first(self, text: str, device: torch.device) -> str:
+        """The first worker's `text`; the others wait for it."""
+        size = self.number_from_first(len(text.encode()), device)
+        told = torch.zeros(size, dtype=torch.uint8, device=device)
+        if self.first:
+            told.copy_(torch.tensor(list(text.encode()), dtype=torch.uint8))
+        self.copy_first([told])
+        return bytes(told.tolist()).decode()

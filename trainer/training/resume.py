@@ -9,10 +9,12 @@ from torch import Tensor
 
 from trainer.contract import attempts, checkpoints, layout, manifest
 from trainer.contract.attempts import Best, MetricPoint, Order, Started
-from trainer.contract.checkpoints import OPTIMIZER, STATE, WEIGHTS, Checkpoint
+from trainer.contract.checkpoints import OPTIMIZER, STATE, TRAINED, WEIGHTS, Checkpoint
 from trainer.contract.manifest import Damaged
 from trainer.contract.objects.store import NoSuchObject, ObjectStore
-from trainer.training.snapshot import read_best, read_tensors
+from trainer.contract.spec import ResolvedSpec
+from trainer.training.schedule import Progress
+from trainer.training.snapshot import read_state, read_tensors
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,11 @@ class Resumed:
     attempt: int
     step: int
     weights: dict[str, Tensor]
+    """Parameters and buffers that training goes on with."""
+    average: dict[str, Tensor] | None
+    """Their moving average, where the recipe asks for one."""
     momentum: dict[str, Tensor]
+    progress: Progress
     metrics: MetricPoint | None
     """On the validation images, of this very step."""
     best: Best | None
@@ -51,26 +57,27 @@ class Found:
         return self.state.metrics if self.state else None
 
 
-def newest(store: ObjectStore, order: Order) -> Found:
-    """The newest state that led here and is whole."""
+def newest(store: ObjectStore, order: Order, spec: ResolvedSpec) -> Found:
+    """The newest state that led here and is whole. `spec` is the order's."""
     skipped: list[str] = []
-    candidates = list(_lineage(store, order))
+    averaged = spec.recipe.ema_decay > 0
+    candidates = list(_lineage(store, order, last_step=spec.iterations))
     for i, prefix in enumerate(candidates):
         try:
             found = checkpoints.read(store, prefix)
-            return Found(_load(store, found, older=candidates[i:]), tuple(skipped))
+            state = _load(store, order.job_id, found, older=candidates[i:], averaged=averaged)
+            return Found(state, tuple(skipped))
         except (Damaged, NoSuchObject) as error:
             skipped.append(str(error))
     return Found(None, tuple(skipped))
 
 
-def _lineage(store: ObjectStore, order: Order) -> Iterator[str]:
+def _lineage(store: ObjectStore, order: Order, last_step: int) -> Iterator[str]:
     """Prefixes of checkpoints that led to here, newest first.
 
     Where an attempt went on from an older checkpoint than its predecessor's newest, what the
     predecessor did after that belongs to a branch that was given up.
     """
-    last_step = order.spec.iterations
     for number in reversed(order.resume_attempts):
         found = list(checkpoints.of_attempt(store, order.job_id, number))
         yield from (prefix for prefix in reversed(found) if _step(prefix) <= last_step)
@@ -79,24 +86,27 @@ def _lineage(store: ObjectStore, order: Order) -> Iterator[str]:
             last_step = min(last_step, started.resumed_step)
 
 
-def _load(store: ObjectStore, found: Checkpoint, older: list[str]) -> Resumed:
+def _load(
+    store: ObjectStore, job_id: str, found: Checkpoint, *, older: list[str], averaged: bool
+) -> Resumed:
     meta = found.meta
     with TemporaryDirectory(prefix="residual-") as folder:
         files = manifest.fetch(store, found.prefix, found.manifest, Path(folder))
-        missing = {WEIGHTS, OPTIMIZER, STATE} - files.keys()
+        trained = TRAINED if averaged else WEIGHTS
+        missing = {WEIGHTS, trained, OPTIMIZER, STATE} - files.keys()
         if missing:
             raise Damaged(f"{found.prefix} has no {', '.join(sorted(missing))}")
-        best = read_best(files[STATE])
-        if (
-            best is not None
-            and layout.checkpoint(meta.job_id, best.attempt, best.step) not in older
-        ):
+        state = read_state(files[STATE])
+        best = state.best
+        if best is not None and layout.checkpoint(job_id, best.attempt, best.step) not in older:
             best = _best_of(store, older)
         return Resumed(
             attempt=meta.attempt,
             step=meta.step,
-            weights=read_tensors(files[WEIGHTS]),
+            weights=read_tensors(files[trained]),
+            average=read_tensors(files[WEIGHTS]) if averaged else None,
             momentum=read_tensors(files[OPTIMIZER]),
+            progress=state.progress,
             metrics=meta.metrics,
             best=best,
         )

@@ -3,24 +3,33 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
 from trainer.contract.attempts import Best, Order
 from trainer.contract.checkpoints import CheckpointMeta
-from trainer.contract.datasets import DATASETS
+from trainer.contract.datasets import DATASETS, DatasetInfo
 from trainer.contract.objects.store import ObjectStore
+from trainer.contract.recipes import Recipe
+from trainer.contract.spec import ResolvedSpec
 from trainer.data.batches import pixel_mean
-from trainer.data.dataset import Dataset
+from trainer.data.dataset import Dataset, Raw
 from trainer.data.load import load
 from trainer.models.build import build
+from trainer.training.average import Average
 from trainer.training.background import BackgroundJournal
 from trainer.training.checkpoint import Checkpointer
-from trainer.training.device import choose_precision
+from trainer.training.device import choose_precision, memory_format
 from trainer.training.group import Group
 from trainer.training.loop import Learner
+from trainer.training.schedule import LearningRate
 from trainer.training.snapshot import GOLDEN_IMAGES, Proof, Snapshot
+
+Loaded = TypeVar("Loaded", Dataset, Raw)
+
+DROPOUT = (nn.Dropout, nn.Dropout2d)
 
 
 @dataclass(frozen=True)
@@ -36,41 +45,73 @@ class Setting:
     clock: Callable[[], datetime]
 
 
-def load_in_turn(order: Order, at: Setting) -> Dataset:
-    """Of a downloaded data set, the first worker before the others: they find it in the store."""
-    info = DATASETS[order.spec.dataset]
-    if info.source != "download":
-        return load(info, at.store)
-    if at.group.first:
-        dataset = load(info, at.store)
-    at.group.number_from_first(0, at.device)
-    if not at.group.first:
-        dataset = load(info, at.store)
-    return dataset
-
-
-def make_learner(order: Order, dataset: Dataset, at: Setting) -> Learner:
-    spec = order.spec
-    torch.manual_seed(spec.seed)
-    layout_in_memory = torch.channels_last if spec.recipe.channels_last else torch.contiguous_format
-    network = build(spec.architecture, spec.classes)
-    network = network.to(device=at.device, memory_format=layout_in_memory)  # type: ignore[call-overload]
-    optimizer = torch.optim.SGD(
-        network.parameters(),
-        lr=spec.recipe.learning_rate,
-        momentum=spec.recipe.momentum,
-        weight_decay=spec.recipe.weight_decay,
+def load_in_turn(spec: ResolvedSpec, at: Setting) -> Dataset:
+    """The data set that a training asks for."""
+    info = DATASETS[spec.dataset]
+    return in_turn(
+        info,
+        at,
+        lambda: load(info, at.store, input_size=spec.input_size, holdout=spec.holdout),
     )
+
+
+def in_turn(info: DatasetInfo, at: Setting, read: Callable[[], Loaded]) -> Loaded:
+    """What `read` gives; of a downloaded data set, to the first worker before the others: they find
+    it in the store."""
+    if at.group.first:
+        found = read()
+    if info.source == "download":
+        at.group.number_from_first(0, at.device)
+    return found if at.group.first else read()
+
+
+def make_learner(spec: ResolvedSpec, dataset: Dataset, at: Setting) -> Learner:
+    """A worker's part of a run at its beginning, with the same weights on every worker."""
+    recipe = spec.recipe
+    torch.manual_seed(spec.seed)
+    network = build(
+        spec.network,
+        spec.classes,
+        zero_init=recipe.zero_init,
+        checkpoint_activations=spec.checkpoint_activations,
+    )
+    network = network.to(device=at.device, memory_format=memory_format(recipe))  # type: ignore[call-overload]
+    average = Average(network, recipe.ema_decay) if recipe.ema_decay > 0 else None
+    model = at.wrap(network)
     return Learner(
         spec=spec,
         dataset=dataset,
         network=network,
-        model=at.wrap(network),
-        optimizer=optimizer,
+        model=model,
+        optimizer=make_optimizer(network, recipe),
+        rate=LearningRate(spec, at.group),
         pixel_mean=pixel_mean(dataset.train).to(at.device),
         device=at.device,
-        precision=choose_precision(spec.recipe.precision, at.device),
+        precision=choose_precision(recipe.precision, at.device),
         group=at.group,
+        average=average,
+        draws=any(isinstance(module, DROPOUT) for module in model.modules()),
+    )
+
+
+def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.SGD:
+    """SGD as the recipe says. Batch normalisation, biases and PReLU slopes are vectors, all other
+    parameters have two dimensions or more."""
+    decays = {
+        parameter: parameter.ndim > 1 or recipe.decay_norm_and_bias
+        for parameter in network.parameters()
+    }
+    spared = [parameter for parameter, decay in decays.items() if not decay]
+    groups: list[dict[str, Any]] = [
+        {"params": [parameter for parameter, decay in decays.items() if decay]},
+        {"params": spared, "weight_decay": 0.0},
+    ]
+    return torch.optim.SGD(
+        groups,
+        lr=recipe.learning_rate,
+        momentum=recipe.momentum,
+        nesterov=recipe.nesterov and recipe.momentum > 0,
+        weight_decay=recipe.weight_decay,
     )
 
 
@@ -81,14 +122,14 @@ def make_checkpointer(
     journal: BackgroundJournal,
     at: Setting,
 ) -> Checkpointer:
-    spec, dataset = order.spec, learner.dataset
+    spec, dataset = learner.spec, learner.dataset
     template = CheckpointMeta(
         job_id=order.job_id,
         attempt=order.attempt,
         step=0,
         epoch=0,
         metrics=None,
-        architecture=spec.architecture,
+        architecture=spec.network,
         class_names=dataset.info.classes,
         transform=dataset.transform,
         dataset=spec.dataset,
@@ -99,16 +140,17 @@ def make_checkpointer(
     count = len(dataset.val)
     spread = torch.arange(min(GOLDEN_IMAGES, count)) * count // min(GOLDEN_IMAGES, count)
     proof = Proof(
-        network=build(spec.architecture, spec.classes).eval(),
+        network=build(spec.network, spec.classes).eval(),
         images=dataset.val.pixels[spread].contiguous(),
         pixel_mean=pixel_mean(dataset.train),
         transform=dataset.transform,
     )
     return Checkpointer(
         store=at.store,
+        job_id=order.job_id,
         template=template,
         steps_per_epoch=spec.steps_per_epoch,
-        snapshot=Snapshot(learner.network, learner.optimizer),
+        snapshot=Snapshot(learner.network, learner.optimizer, learner.rate, learner.average),
         proof=proof,
         best=best,
         settle_metrics=journal.settle,

@@ -1,37 +1,66 @@
 """A training state as CPU copies and as files, and back. Checkpoints are written from the copies."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from pydantic import BaseModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from trainer.contract.attempts import Best
-from trainer.contract.checkpoints import GOLDEN, OPTIMIZER, PREPROCESS, STATE, WEIGHTS
+from trainer.contract.checkpoints import GOLDEN, OPTIMIZER, PREPROCESS, STATE, TRAINED, WEIGHTS
 from trainer.contract.transform import Transform
 from trainer.data.batches import normalise
+from trainer.training.average import Average
+from trainer.training.schedule import LearningRate, Progress
 
 GOLDEN_IMAGES = 16
 
 Tensors = Mapping[str, Tensor]
 
 
-class Snapshot:
-    """CPU copies of a network and its optimizer, in buffers that are used again each time."""
+class State(BaseModel, frozen=True, use_attribute_docstrings=True):
+    """A STATE file: what of a training state is no tensor, and does not follow from the step."""
 
-    def __init__(self, network: nn.Module, optimizer: torch.optim.SGD) -> None:
+    best: Best | None
+    """Best checkpoint so far."""
+    progress: Progress = Progress()
+    """Of the learning rate. Checkpoints of earlier versions have none, and their recipes need none."""
+
+
+class Snapshot:
+    """CPU copies of a training state, in buffers that are used again each time."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizer: torch.optim.SGD,
+        rate: LearningRate,
+        average: Average | None = None,
+    ) -> None:
         self._network = network
         self._optimizer = optimizer
+        self._rate = rate
+        self._average = average
         self.weights: dict[str, Tensor] = {}
+        """The average's, where there is one."""
+        self.trained: dict[str, Tensor] = {}
+        """The network's, where `weights` are an average."""
         self.momentum: dict[str, Tensor] = {}
+        self.progress = Progress()
 
     def take(self) -> None:
         """Copy what is there now. This is all that the training loop waits for."""
-        _copy_into(self.weights, self._network.state_dict())
+        trained = self._network.state_dict()
+        if self._average:
+            _copy_into(self.weights, self._average.network.state_dict())
+            _copy_into(self.trained, trained)
+        else:
+            _copy_into(self.weights, trained)
         _copy_into(self.momentum, momentum(self._network, self._optimizer))
+        self.progress = self._rate.now()
         if any(weight.is_cuda for weight in self._network.parameters()):
             torch.cuda.synchronize()  # the copies go beside the loop until here
 
@@ -68,24 +97,27 @@ def momentum(network: nn.Module, optimizer: torch.optim.SGD) -> dict[str, Tensor
 
 def write(snapshot: Snapshot, proof: Proof, best: Best | None, folder: Path) -> dict[str, Path]:
     """The files of a checkpoint, by their names in it."""
-    paths = {name: folder / name for name in (WEIGHTS, PREPROCESS, GOLDEN, OPTIMIZER, STATE)}
-    save_file(snapshot.weights, paths[WEIGHTS])
-    save_file({"pixel_mean": proof.pixel_mean}, paths[PREPROCESS])
-    save_file(proof.golden(snapshot.weights), paths[GOLDEN])
-    save_file(snapshot.momentum, paths[OPTIMIZER])
-    state = {"best": best.model_dump(mode="json") if best else None}
-    paths[STATE].write_text(json.dumps(state))
-    return paths
+    tensors: dict[str, dict[str, Tensor]] = {
+        WEIGHTS: snapshot.weights,
+        PREPROCESS: {"pixel_mean": proof.pixel_mean},
+        GOLDEN: proof.golden(snapshot.weights),
+        OPTIMIZER: snapshot.momentum,
+    }
+    if snapshot.trained:
+        tensors[TRAINED] = snapshot.trained
+    for name, content in tensors.items():
+        save_file(content, folder / name)
+    state = State(best=best, progress=snapshot.progress)
+    (folder / STATE).write_text(state.model_dump_json())
+    return {name: folder / name for name in (*tensors, STATE)}
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     return load_file(path)
 
 
-def read_best(path: Path) -> Best | None:
-    """The best checkpoint so far, as a STATE file has it."""
-    best = json.loads(path.read_text())["best"]
-    return Best.model_validate(best) if best else None
+def read_state(path: Path) -> State:
+    return State.model_validate_json(path.read_text())
 
 
 def restore(

@@ -1,4 +1,5 @@
-"""What runs in every process of Ray Train: finds out where it is, and hands over to `attempt`."""
+"""What runs in every process of Ray Train: finds out where it is, and hands over to `attempt` or
+`evaluation`."""
 
 import logging
 from collections.abc import Mapping
@@ -14,9 +15,10 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from trainer.contract.attempts import Order
+from trainer.contract.evaluation import ResolvedEvaluation
 from trainer.contract.objects.open import open_store
-from trainer.training import logs
-from trainer.training.attempt import run
+from trainer.training import attempt, evaluation, logs
+from trainer.training.attempt import Ended
 from trainer.training.device import threads
 from trainer.training.failures import Fenced
 from trainer.training.group import Group
@@ -49,6 +51,13 @@ def train_loop_per_worker(config: Mapping[str, str]) -> dict[str, Any]:
         except Exception:
             log.exception("the attempt failed")
             raise
+
+
+def run(order: Order, at: Setting) -> Ended:
+    """Do what `order` asks, whatever kind of job it is of. Raises what that kind does."""
+    if isinstance(order.spec, ResolvedEvaluation):
+        return evaluation.run(order, order.spec, at)
+    return attempt.run(order, order.spec, at)
 
 
 def averaged(network: nn.Module) -> nn.Module:

@@ -1,0 +1,65 @@
+"""What was decided for the caller of a job and may surprise, in sentences. Used by `plan`."""
+
+from collections.abc import Iterator
+
+from service.jobs.resolving import Decided
+from trainer.contract.datasets import DATASETS
+from trainer.contract.evaluation import EvaluateSpec, ResolvedEvaluation, view_sides
+from trainer.contract.recipes import RECIPES
+from trainer.contract.spec import ResolvedSpec, TrainSpec
+
+
+def of(decided: Decided) -> Iterator[str]:
+    asked, spec = decided.asked, decided.spec
+    if isinstance(asked, TrainSpec) and isinstance(spec, ResolvedSpec):
+        yield from _of_network(asked, spec)
+        yield from _of_recipe(asked, spec)
+    if isinstance(asked, EvaluateSpec) and isinstance(spec, ResolvedEvaluation):
+        yield from _of_evaluation(asked, spec)
+
+
+def _of_network(asked: TrainSpec, spec: ResolvedSpec) -> Iterator[str]:
+    if spec.stem == "small" and asked.stem is None:
+        yield (
+            f"For images of {spec.input_size} pixels {spec.arch} begins with one 3×3 convolution of "
+            "stride 1; 'stem': 'paper' gives it the paper's 7×7/2 and max-pool, 'input_size' larger "
+            "images."
+        )
+    if spec.checkpoint_activations:
+        yield (
+            "Activations are computed again in the backward pass: far less memory, about a third "
+            "more time, the same gradients."
+        )
+
+
+def _of_recipe(asked: TrainSpec, spec: ResolvedSpec) -> Iterator[str]:
+    info, recipe = DATASETS[spec.dataset], spec.recipe
+    if spec.holdout:
+        yield (
+            f"{spec.holdout} of the {info.train_images} training images are kept back and validated on; "
+            f"the {info.val_images} validation images of '{info.name}' are not used."
+        )
+    if recipe.start_error and asked.recipe.start_error is None:
+        yield (
+            f"{spec.depth} layers start at a learning rate of {recipe.start_rate:g} until the training "
+            f"error is below {recipe.start_error:g} % (section 4.2); 'recipe': {{'start_error': 0}} "
+            "starts them at the full one."
+        )
+    named = RECIPES[asked.recipe.name].recipe
+    if named.flip and not info.mirrored and asked.recipe.flip is None:
+        yield (
+            f"Training images are not mirrored: in '{info.name}' a mirror image is not of its class; "
+            "'recipe': {'flip': true} mirrors them all the same."
+        )
+
+
+def _of_evaluation(asked: EvaluateSpec, spec: ResolvedEvaluation) -> Iterator[str]:
+    if asked.dataset is None:
+        first = spec.models[0]
+        yield (
+            f"It evaluates the validation images of '{spec.dataset}', which {first.name}:{first.version} "
+            "was trained on; 'dataset' names others."
+        )
+    views = len(view_sides(spec.protocol, 1))
+    if views > 1:
+        yield f"Each image is shown {views} times; multiply_adds counts all of them."

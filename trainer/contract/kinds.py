@@ -1,0 +1,27 @@
+"""The kinds of jobs there are: one union of what is asked, one of what will be done."""
+
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from trainer.contract.evaluation import EvaluateSpec, ResolvedEvaluation
+from trainer.contract.spec import ResolvedSpec, TrainSpec
+
+Kind = Literal["train", "evaluate"]
+
+
+def kind_of(body: object) -> object:
+    """The kind that a body asks for; a body that does not say wants to train."""
+    if isinstance(body, dict):
+        return body.get("kind", "train")
+    return getattr(body, "kind", None)
+
+
+JobSpec = Annotated[
+    Annotated[TrainSpec, Tag("train")] | Annotated[EvaluateSpec, Tag("evaluate")],
+    Discriminator(kind_of),
+]
+"""The body of `POST /jobs`."""
+
+Resolved = Annotated[ResolvedSpec | ResolvedEvaluation, Field(discriminator="kind")]
+"""What a job shows and what an attempt obeys."""
