@@ -45,12 +45,22 @@ def default(field: FieldInfo) -> str:
     return "" if field.default is None else f"`{field.default}`"
 
 
+def meaning(field: FieldInfo) -> str:
+    """On one line, as a table wants it."""
+    return " ".join((field.description or "").split())
+
+
 def fields(model: type[BaseModel], *, prefix: str = "") -> Iterator[str]:
     yield "| field | default | range | meaning |\n|---|---|---|---|"
-    required_first = sorted(model.model_fields.items(), key=lambda pair: not pair[1].is_required())
-    for name, field in required_first:
+    own = list(model.__annotations__)  # before what it shares with other models
+
+    def place(name: str) -> tuple[bool, bool]:
+        return not model.model_fields[name].is_required(), name not in own
+
+    for name in sorted(model.model_fields, key=place):
+        field = model.model_fields[name]
         shown = f"{prefix}{name.upper() if prefix else name}"
-        yield f"| `{shown}` | {default(field)} | {bounds(field)} | {field.description} |"
+        yield f"| `{shown}` | {default(field)} | {bounds(field)} | {meaning(field)} |"
 
 
 def failures(root: type[errors.ServiceError]) -> Iterator[type[errors.ServiceError]]:

@@ -88,7 +88,7 @@ ANALYSIS = Analysis(
     arch="resnet20",
     dataset="fashion-mnist-mini",
     images=1000,
-    layers=(Layer(name="stem.conv", index=1, response_std=1.04, gradient_norm=0.021),),
+    layers=(Layer(name="stem.0", index=1, kernel=3, response_std=1.04, gradient_norm=0.021),),
 )
 LOG = "2026-01-31T12:00:00.000000Z info    [0] epoch 1 of 30, step 39: train loss 1.512\n"
 

@@ -22,7 +22,7 @@ ANALYSIS = Analysis(
     arch="resnet20",
     dataset="digits",
     images=360,
-    layers=(Layer(name="stem.conv", index=1, response_std=1.5, gradient_norm=0.25),),
+    layers=(Layer(name="stem.0", index=1, kernel=3, response_std=1.5, gradient_norm=0.25),),
 )
 PNG = b"\x89PNG\r\n\x1a\n and so on"
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from scripts.write_reference import page
 from service.settings import Settings
+from trainer.contract.evaluation import EvaluateSpec, ModelRef
 from trainer.contract.recipes import RecipeFields
 from trainer.contract.spec import CheckpointEvery, TrainSpec
 
@@ -22,10 +23,17 @@ def test_the_reference_is_what_the_code_says() -> None:
     assert written == "\n".join(page()) + "\n", "run `make docs`"
 
 
-@pytest.mark.parametrize("model", [Settings, TrainSpec, RecipeFields, CheckpointEvery])
+@pytest.mark.parametrize(
+    "model", [Settings, TrainSpec, RecipeFields, CheckpointEvery, EvaluateSpec, ModelRef]
+)
 def test_every_setting_and_field_is_explained(model: type[BaseModel]) -> None:
     unexplained = [name for name, field in model.model_fields.items() if not field.description]
     assert unexplained == []
+
+
+def test_a_table_of_the_reference_has_a_line_for_each_row() -> None:
+    rows = [line for line in page() if line.startswith("| ") and "\n" in line]
+    assert [row for row in rows if not row.startswith("| field") and "---" not in row] == []
 
 
 def test_the_readmes_tree_names_every_folder_and_only_what_exists() -> None:

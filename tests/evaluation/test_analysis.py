@@ -48,6 +48,11 @@ def test_responses_are_those_of_fig_7(shortcut: str) -> None:
     layers = analyse(one)
     assert [layer.name for layer in layers] == list(expected)
     assert [layer.index for layer in layers] == list(range(1, len(expected) + 1))
+    kernels = {
+        layer.name: 1 if "shortcut" in layer.name else None if layer.name == "fc" else 3
+        for layer in layers
+    }
+    assert {layer.name: layer.kernel for layer in layers} == kernels
     for layer in layers:
         values = expected[layer.name].double().numpy()
         assert layer.response_std == pytest.approx(float(np.std(values)), rel=1e-5)
@@ -102,7 +107,7 @@ def test_the_network_stays_as_it_was() -> None:
 def test_the_picture_shows_the_numbers() -> None:
     def picture(stds: list[float]) -> Image.Image:
         layers = tuple(
-            Layer(name=f"layer-{i}", index=i, response_std=std, gradient_norm=1 / i)
+            Layer(name=f"layer-{i}", index=i, kernel=3, response_std=std, gradient_norm=1 / i)
             for i, std in enumerate(stds, start=1)
         )
         found = Analysis(

@@ -9,9 +9,12 @@ class Layer(BaseModel, frozen=True, use_attribute_docstrings=True):
     """One weighted layer, in forward order."""
 
     name: str
-    """As in the network's state dict, for example stages.0.1.conv2."""
+    """As in the network's state dict; a convolution with its batch normalisation goes by the name of
+    the two, for example stages.0.1.conv2."""
     index: int
     """From 1."""
+    kernel: int | None
+    """Side of a convolution's kernel in pixels; null is a fully connected layer."""
     response_std: float
     """Standard deviation over images, channels and places of what the layer gives: after batch
     normalisation, before the ReLU and the addition (Fig. 7 of the paper)."""

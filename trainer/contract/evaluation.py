@@ -42,6 +42,7 @@ class ModelRef(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=
     """A registered model."""
 
     model: Name
+    """Its name."""
     version: int | None = Field(default=None, ge=1, le=2**31 - 1)
     """Default: the newest."""
 
@@ -61,7 +62,8 @@ class EvaluateSpec(Asked, frozen=True, extra="forbid"):
     """A name of `GET /datasets`; its validation images are evaluated. Default: the one that the
     (first) model was trained on."""
     protocol: Protocol = "center"
-    """How each image is shown to the network: center, 10-crop or multi-scale."""
+    """How each image is shown to the network: center, 10-crop or multi-scale. The latter two show it
+    enlarged, which suits networks that were trained with scale jitter (`recipe.shorter_side`)."""
     analyse: bool = False
     """Also measure each layer's responses and gradients (Fig. 7): `GET /jobs/{id}/analysis`. For one
     model only."""

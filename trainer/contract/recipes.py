@@ -188,7 +188,7 @@ RECIPES: dict[str, Named] = {
     "paper-cifar": Named(
         _CIFAR,
         Length(batch_size=128, iterations=64_000),
-        deep={"start_error": 80.0, "start_rate": 0.01},
+        deep={"start_error": 80.0},
     ),
     "paper-imagenet": Named(_IMAGENET, Length(batch_size=256, iterations=600_000)),
     "default": Named(_DEFAULT, Length(batch_size=128, epochs=30)),

@@ -54,7 +54,13 @@ def analyse(candidate: Candidate, *, first: int = FIRST) -> tuple[Layer, ...]:
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.add_(part)
     return tuple(
-        Layer(name=each.name, index=index, response_std=std, gradient_norm=float(gradient.norm()))
+        Layer(
+            name=each.name,
+            index=index,
+            kernel=_kernel(each.layer),
+            response_std=std,
+            gradient_norm=float(gradient.norm()),
+        )
         for index, (each, std, gradient) in enumerate(
             zip(layers, _std(moments), gradients, strict=True), start=1
         )
@@ -86,6 +92,10 @@ def forward_order(network: nn.Module, image: Tensor) -> list[Weighted]:
     for hook in hooks:
         hook.remove()
     return met
+
+
+def _kernel(layer: nn.Module) -> int | None:
+    return layer.kernel_size[0] if isinstance(layer, nn.Conv2d) else None
 
 
 def _adding_to(row: Tensor) -> Callable[[nn.Module, Any, Tensor], None]:

@@ -13,8 +13,11 @@ BLUE, RED = "#1f5fa8", "#b5402a"
 
 
 def draw(analysis: Analysis) -> bytes:
-    """A PNG. Above, standard deviations of the layers' responses, in layer order and sorted by size;
-    below, norms of the gradients, on a logarithmic scale."""
+    """A PNG. Above, standard deviations of the convolutions' responses, in layer order and sorted by
+    size; below, norms of all gradients, on a logarithmic scale.
+
+    A classifier's responses, the logits, are several times larger and would flatten all others.
+    """
     figure = Figure(figsize=(9, 6), dpi=120, layout="constrained")
     figure.suptitle(
         f"{analysis.model} ({analysis.arch}) on {analysis.images:,} validation images of {analysis.dataset}",
@@ -23,9 +26,9 @@ def draw(analysis: Analysis) -> bytes:
     grid = figure.add_gridspec(2, 2)
     in_order, by_size = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
     below = figure.add_subplot(grid[1, :])
-    responses = [layer.response_std for layer in analysis.layers]
-    _line(in_order, responses, "layer, in forward order", "std of the response", BLUE)
-    _line(by_size, sorted(responses, reverse=True), "layer, sorted by size", "", BLUE)
+    responses = [layer.response_std for layer in analysis.layers if layer.kernel is not None]
+    _line(in_order, responses, "convolution, in forward order", "std of the response", BLUE)
+    _line(by_size, sorted(responses, reverse=True), "convolution, sorted by size", "", BLUE)
     by_size.sharey(in_order)
     in_order.set_ylim(bottom=0)
     gradients = [layer.gradient_norm for layer in analysis.layers]
