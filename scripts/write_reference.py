@@ -70,10 +70,13 @@ def failures(root: type[errors.ServiceError]) -> Iterator[type[errors.ServiceErr
 
 
 def value(named: Named, field: str) -> str:
-    """Of a field of a recipe, and what it is for deep networks where that differs."""
-    said = str(getattr(named.recipe, field))
-    deep = named.deep.get(field, said)
-    return said if deep == said else f"{said}; {deep} from {DEEP} layers on"
+    """Of a field of a recipe, and what it is for the networks for which it differs."""
+    said = [str(getattr(named.recipe, field))]
+    if field in named.deep:
+        said.append(f"{named.deep[field]} from {DEEP} layers on")
+    if field in named.unnormalised:
+        said.append(f"{named.unnormalised[field]} without batch normalisation")
+    return "; ".join(said)
 
 
 def page() -> Iterator[str]:

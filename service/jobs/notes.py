@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from service.jobs.resolving import Decided
+from trainer.contract.baselines import Baseline
 from trainer.contract.datasets import DATASETS
 from trainer.contract.evaluation import EvaluateSpec, ResolvedEvaluation, view_sides
 from trainer.contract.recipes import RECIPES
@@ -27,8 +28,8 @@ def _of_network(asked: TrainSpec, spec: ResolvedSpec) -> Iterator[str]:
         )
     if spec.checkpoint_activations:
         yield (
-            "Activations are computed again in the backward pass: far less memory, about a third "
-            "more time, the same gradients."
+            "Activations are computed again in the backward pass: less memory for one more forward "
+            "pass a step, the same gradients."
         )
 
 
@@ -45,7 +46,13 @@ def _of_recipe(asked: TrainSpec, spec: ResolvedSpec) -> Iterator[str]:
             f"error is below {recipe.start_error:g} % (section 4.2); 'recipe': {{'start_error': 0}} "
             "starts them at the full one."
         )
-    named = RECIPES[asked.recipe.name].recipe
+    network, named = spec.network, RECIPES[asked.recipe.name].recipe
+    tamed = isinstance(network, Baseline) and not network.normalised
+    if tamed and asked.recipe.learning_rate is None:
+        yield (
+            f"{spec.arch} has no batch normalisation, so its learning rate is {recipe.learning_rate:g} "
+            f"instead of {named.learning_rate:g}; 'recipe': {{'learning_rate': …}} sets another."
+        )
     if named.flip and not info.mirrored and asked.recipe.flip is None:
         yield (
             f"Training images are not mirrored: in '{info.name}' a mirror image is not of its class; "

@@ -196,6 +196,14 @@ def test_a_network_without_batch_normalisation_learns_at_a_tenth_of_the_rate() -
     assert said.recipe.learning_rate == 0.05
 
 
+def test_growing_images_that_begin_at_one_pixels_worth_want_two_images_a_worker() -> None:
+    """Half of 68 is more than 32, but growing images are multiples of 4, and 32 leaves one pixel."""
+    body: dict[str, Any] = {"arch": "resnet18", "stem": "paper", "input_size": 68, "workers": 65}
+    assert _resolved(**body).workers == 65
+    with pytest.raises(Unresolvable, match="at most 64 workers"):
+        _resolved(**body, recipe={"progressive_from": 0.5})
+
+
 @pytest.mark.parametrize(
     ("fields", "field"),
     [

@@ -102,6 +102,9 @@ def test_a_plan_notes_what_was_decided_for_the_caller() -> None:
     assert "learning rate of 0.01 until the training error is below 80 %" in deep
     assert "start" not in notes(arch="resnet110", recipe={"name": "paper-cifar", "start_error": 0})
     assert "computed again" in notes(checkpoint_activations=True)
+    assert "learning rate is 0.01 instead of 0.1" in notes(arch="vgg16")
+    assert "batch norm" not in notes(arch="vgg16", recipe={"learning_rate": 0.02})
+    assert "batch norm" not in notes(arch="googlenet")
     assert "not mirrored" in notes()
     assert notes(recipe={"flip": False}) == ""
 

@@ -58,10 +58,11 @@ class RecipeFields(BaseModel, frozen=True, extra="forbid", use_attribute_docstri
     flip: bool | None = None
     """Mirror half of the training images. By default not where it changes an image's meaning."""
     shorter_side: tuple[int, int] | None = None
-    """Scale jitter: the least and the greatest shorter side in pixels before a crop of 224, in
-    proportion for other input sizes. [224, 224] is none."""
+    """Scale jitter: the least and the greatest side in pixels that an image, prepared for the network, is
+    enlarged to before a crop of 224; in proportion for other input sizes. [224, 224] is none."""
     colour_noise: float | None = Field(default=None, ge=0, le=10)
-    """PCA colour augmentation: standard deviation along the principal components; 0 is none."""
+    """PCA colour augmentation: standard deviation of each principal component's factor, with eigenvalues
+    of pixels in 0 … 1 (AlexNet's is 0.1); 0 is none."""
     mixup: float | None = Field(default=None, ge=0, le=10)
     """Alpha of the Beta distribution that two images are mixed by; 0 is none. With cutmix also on,
     each step draws one of the two."""
@@ -140,8 +141,8 @@ class Named(NamedTuple):
     deep: dict[str, float] = {}  # noqa: RUF012 - never written to
     """Fields that differ for networks of `DEEP` layers and more."""
     unnormalised: dict[str, float] = {"learning_rate": 0.01}  # noqa: RUF012 - as above
-    """Fields that differ for networks without batch normalisation: at 0.1 they diverge. VGG, NIN and
-    PReLU-net were trained at 0.01 and thereabouts."""
+    """Fields that differ for networks without batch normalisation: at 0.1 they diverge. VGG and
+    PReLU-net began at 0.01."""
 
 
 # Section 4.2 of the paper, at its full length whatever the data set.
@@ -193,6 +194,14 @@ RECIPES: dict[str, Named] = {
     "paper-imagenet": Named(_IMAGENET, Length(batch_size=256, iterations=600_000)),
     "default": Named(_DEFAULT, Length(batch_size=128, epochs=30)),
 }
+
+
+def growing_side(fraction: float, input_size: int) -> int:
+    """Side in pixels of progressive images that have come to `fraction` of `input_size`.
+
+    A multiple of 4, so that two stages of stride 2 halve it evenly, and at least 8.
+    """
+    return min(max(round(fraction * input_size / 4) * 4, 8), input_size)
 
 
 def complete(fields: RecipeFields, *, flip: bool, depth: int, normalised: bool = True) -> Recipe:

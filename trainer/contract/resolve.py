@@ -38,8 +38,7 @@ def resolve(spec: TrainSpec, dataset: DatasetInfo, *, gpus: int) -> ResolvedSpec
         )
     per_epoch = images // batch_size
     workers, gpus_per_worker = _workers(spec, batch_size, gpus)
-    smallest = round(recipe.progressive_from * input_size)
-    suits.check_norm(network, smallest, batch_size, workers)
+    suits.check_norm(network, suits.smallest_side(recipe, input_size), batch_size, workers)
     iterations = _iterations(spec, length, per_epoch)
     every = spec.checkpoint_every
     architecture = network if isinstance(network, Architecture) else None

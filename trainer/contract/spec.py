@@ -63,8 +63,8 @@ class TrainSpec(Asked, frozen=True, extra="forbid"):
     """How the validation images are shown to the network after the last step; all other validations
     use the one centre view."""
     checkpoint_activations: bool = False
-    """Compute each block's activations again in the backward pass instead of keeping them: far less
-    memory, about a third more time."""
+    """Compute each block's activations again in the backward pass instead of keeping them: less memory
+    for one more forward pass a step, the same gradients."""
     seed: int = Field(default=0, ge=0, lt=2**31)
     """Of the initial weights, the order of the images and their augmentation."""
     checkpoint_every: CheckpointEvery = CheckpointEvery(epochs=1)

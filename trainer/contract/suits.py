@@ -7,7 +7,7 @@ from trainer.contract.chains import chain
 from trainer.contract.evaluation import Protocol
 from trainer.contract.family import Family
 from trainer.contract.layers import Flatten, Grid
-from trainer.contract.recipes import Recipe
+from trainer.contract.recipes import Recipe, growing_side
 from trainer.contract.spec import TrainSpec
 
 SMALLEST = 32
@@ -55,9 +55,16 @@ def check_protocol(network: Network, protocol: Protocol) -> None:
         )
 
 
+def smallest_side(recipe: Recipe, input_size: int) -> int:
+    """Side in pixels of the smallest images that training shows the network."""
+    if recipe.progressive_from == 1:
+        return input_size
+    return growing_side(recipe.progressive_from, input_size)
+
+
 def check_growth(network: Network, recipe: Recipe, input_size: int) -> None:
     """Raises Unresolvable when progressive images begin smaller than the network takes."""
-    smallest = round(recipe.progressive_from * input_size)
+    smallest = smallest_side(recipe, input_size)
     if recipe.progressive_from == 1 or isinstance(network, Architecture):
         return
     if network.family is Family.CIFAR or smallest < SMALLEST:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainer.contract.recipes import Recipe
+from trainer.contract.recipes import Recipe, growing_side
 from trainer.contract.transform import Transform
 from trainer.data.augment import draw_views, view
 from trainer.data.colour import draw_colour
@@ -118,15 +118,12 @@ def train_batch(  # noqa: PLR0913 - all by name, and each changes the batch
 
 
 def progressive(recipe: Recipe, size: int, step: int, iterations: int) -> int:
-    """Side in pixels of a step's images: from `progressive_from` · `size` up to `size`.
-
-    Multiples of 4 until then, so that two stages of stride 2 halve them evenly, and at least 8.
-    """
+    """Side in pixels of a step's images: from `progressive_from` · `size` up to `size`."""
     grown = min(step / (GROWTH * iterations), 1)
     if grown == 1 or recipe.progressive_from == 1:
         return size
     fraction = recipe.progressive_from + (1 - recipe.progressive_from) * grown
-    return min(max(round(fraction * size / 4) * 4, 8), size)
+    return growing_side(fraction, size)
 
 
 def inputs(
