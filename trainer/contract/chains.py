@@ -39,8 +39,8 @@ def vgg(convolutions: tuple[int, ...], classes: int) -> Chain:
 
 
 def prelu_net(classes: int) -> Chain:
-    """Table 3 of "Delving Deep into Rectifiers", model A: 1.90e10 operations at 224×224. Channel-wise
-    PReLU everywhere but after the classifier."""
+    """Table 3 of "Delving Deep into Rectifiers", model A, held only against its sum, 1.90e10 operations at
+    224×224. Channel-wise PReLU everywhere but after the classifier."""
     return (
         Part("conv1", (Conv(7, 96, "prelu", stride=2), Pool(2, 2))),
         Part("conv2", (*(Conv(3, 256, "prelu"),) * 5, Pool(2, 2))),
