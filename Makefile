@@ -9,7 +9,7 @@ ARGS ?=
 # Without compiled bytecode every process of Ray takes 2.6 times as long to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup check fix test demo up bench degradation docs clean
+.PHONY: help setup check fix test demo up bench chaos degradation docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ up: $(STAMP) ## Start the service on this machine until Ctrl-C; ARGS="--port 900
 bench: $(STAMP) ## The figures of the README, on this machine
 	$(VENV)/bin/python -m benchmarks.startup
 	$(VENV)/bin/python -m benchmarks.api_latency
+
+chaos: $(STAMP) ## Kill and freeze the service's processes, for hours; ARGS="kills --n 20" for one experiment
+	$(VENV)/bin/python -m tests.chaos $(or $(ARGS),all)
 
 degradation: $(STAMP) ## The degradation experiment and its picture, in about 20 minutes on two cores
 	$(VENV)/bin/python -m benchmarks.degradation $(ARGS)

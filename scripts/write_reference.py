@@ -17,7 +17,7 @@ from trainer.contract.archs import catalogue
 from trainer.contract.counting import multiply_adds, parameters
 from trainer.contract.datasets import DATASETS
 from trainer.contract.evaluation import EvaluateSpec, ModelRef
-from trainer.contract.reasons import REMEDIES, RETRIED
+from trainer.contract.reasons import FREE, REMEDIES, RETRIED, Code
 from trainer.contract.recipes import DEEP, RECIPES, Named, RecipeFields
 from trainer.contract.spec import CheckpointEvery, TrainSpec
 
@@ -121,10 +121,16 @@ def page() -> Iterator[str]:
     yield "| status | `code` | title |\n|---|---|---|"
     for failure in failures(errors.ServiceError):
         yield f"| {failure.status} | `{failure.code}` | {failure.title} |"
-    yield "\n## Reasons\n\nWhy a job waits or ended: `reason.code`.\n"
+    yield "\n## Reasons\n\nWhy a job is where it is (`reason.code`), and what can be done about it.\n"
     yield "| code | tried again | remedy |\n|---|---|---|"
     for code, remedy in REMEDIES.items():
-        yield f"| `{code}` | {'yes' if code in RETRIED else ''} | {remedy} |"
+        yield f"| `{code}` | {_again(code)} | {remedy} |"
+
+
+def _again(code: Code) -> str:
+    if code in FREE:
+        return "at no cost"
+    return "costs a retry" if code in RETRIED else ""
 
 
 if __name__ == "__main__":

@@ -1,18 +1,19 @@
-"""Who may call: one administrator's key. The middleware asks for it before anything else is read;
-the command line reads the same key from the data directory."""
+"""Who may call: the administrator, and whoever has a project's key. The middleware asks for a key before
+anything else is read; the command line reads the administrator's from the data directory."""
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from anyio import to_thread
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.errors import Unauthorized
-from service.problems import response_to
+from service.problems import PART_FAILURES, part_failed, response_to
 from service.settings import Settings
 
 KEY_FILE = "api-key"
@@ -21,8 +22,17 @@ OPEN_PATHS = frozenset({"/healthz", "/readyz", "/docs", "/docs/oauth2-redirect",
 ADMINISTRATOR = "default"
 """The project that the administrator's key belongs to."""
 
-Authenticate = Callable[[str], str | None]
-"""From a key to the project it belongs to; None for a key that opens nothing."""
+
+@dataclass(frozen=True)
+class Caller:
+    """Whom a key belongs to."""
+
+    project: str
+    administrator: bool = False
+
+
+Authenticate = Callable[[str], Awaitable[Caller | None]]
+"""From a key to whom it belongs to; None for a key that opens nothing."""
 
 
 def administrator_key(settings: Settings) -> str:
@@ -36,19 +46,21 @@ def administrator_key(settings: Settings) -> str:
     return path.read_text().strip()
 
 
-def only(administrator: str) -> Authenticate:
-    """Knows one key."""
+def authenticator(administrator: str, project_of: Callable[[str], str | None]) -> Authenticate:
+    """Knows the administrator's key itself, and asks `project_of` for those of projects."""
 
-    def authenticate(key: str) -> str | None:
-        same = secrets.compare_digest(key.encode(), administrator.encode())
-        return ADMINISTRATOR if same else None
+    async def authenticate(key: str) -> Caller | None:
+        if secrets.compare_digest(key.encode(), administrator.encode()):
+            return Caller(ADMINISTRATOR, administrator=True)
+        project = await to_thread.run_sync(project_of, key)
+        return Caller(project) if project else None
 
     return authenticate
 
 
 @dataclass(frozen=True)
 class RequireKey:
-    """ASGI middleware: a request without a valid key gets 401; others carry `state.project`."""
+    """ASGI middleware: a request without a valid key gets 401; others carry `state.caller`."""
 
     app: ASGIApp
     authenticate: Authenticate
@@ -57,14 +69,17 @@ class RequireKey:
         if scope["type"] != "http" or _open(scope["path"]):
             return await self.app(scope, receive, send)
         scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
-        project = self.authenticate(key.strip()) if scheme.lower() == "bearer" else None
-        if project is None:
+        try:
+            caller = await self.authenticate(key.strip()) if scheme.lower() == "bearer" else None
+        except PART_FAILURES as error:
+            return await part_failed(scope["path"], error)(scope, receive, send)
+        if caller is None:
             refusal = Unauthorized(
                 "Send 'Authorization: Bearer KEY'; `residual key` prints the key on the machine "
                 "that runs the service."
             )
             return await response_to(refusal)(scope, receive, send)
-        scope.setdefault("state", {})["project"] = project
+        scope.setdefault("state", {})["caller"] = caller
         return await self.app(scope, receive, send)
 
 

@@ -7,15 +7,18 @@ from typing import Annotated
 from fastapi import Depends, Path, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from service.auth import Caller
 from service.catalogue.service import Catalogue
 from service.deployments.service import Deployments
-from service.errors import Invalid, NotFound
+from service.errors import Invalid, NotFound, Unauthorized
 from service.jobs.service import Jobs
+from service.keys.service import Keys
 from service.models.service import Models
 from service.parts import Parts
 from service.predict.service import Predictor
 from service.settings import Settings
 from service.system.service import System
+from service.webhooks.service import Webhooks
 from trainer.contract.names import NAME_PATTERN
 
 Bearer = Annotated[
@@ -32,9 +35,19 @@ async def _parts(request: Request) -> Parts:
 
 
 async def project(request: Request, _: Bearer) -> str:
-    """The middleware `RequireKey` has put it there; the bearer is named for the API's document."""
-    project: str = request.state.project
-    return project
+    """The middleware `RequireKey` knows the caller; the bearer is named for the API's document."""
+    caller: Caller = request.state.caller
+    return caller.project
+
+
+async def administrator(request: Request) -> None:
+    """Refuse everybody else. Raises Unauthorized."""
+    caller: Caller = request.state.caller
+    if not caller.administrator:
+        raise Unauthorized(
+            "This needs the administrator's key, and yours is a project's; `residual key` prints it "
+            "on the machine that runs the service."
+        )
 
 
 async def only_known(request: Request) -> None:
@@ -81,6 +94,14 @@ async def _system(parts: PartsDep) -> System:
     return parts.system
 
 
+async def _webhooks(parts: PartsDep) -> Webhooks:
+    return parts.webhooks
+
+
+async def _keys(parts: PartsDep) -> Keys:
+    return parts.keys
+
+
 SettingsDep = Annotated[Settings, Depends(_settings)]
 JobsDep = Annotated[Jobs, Depends(_jobs)]
 ModelsDep = Annotated[Models, Depends(_models)]
@@ -88,6 +109,8 @@ DeploymentsDep = Annotated[Deployments, Depends(_deployments)]
 PredictorDep = Annotated[Predictor, Depends(_predictor)]
 CatalogueDep = Annotated[Catalogue, Depends(_catalogue)]
 SystemDep = Annotated[System, Depends(_system)]
+WebhooksDep = Annotated[Webhooks, Depends(_webhooks)]
+KeysDep = Annotated[Keys, Depends(_keys)]
 
 
 async def _job_id(
@@ -106,7 +129,31 @@ async def _model_name(
     return name
 
 
+async def _webhook_id(
+    webhook_id: Annotated[
+        str, Path(description="Of a webhook.", examples=["webhook-1k0y64et6dng0az10y5"])
+    ],
+) -> str:
+    if not re.fullmatch(NAME_PATTERN, webhook_id):
+        raise NotFound("There is no such webhook; GET /webhooks lists yours.")
+    return webhook_id
+
+
+async def _key_id(
+    key_id: Annotated[
+        str, Path(description="Of a key, not the key.", examples=["key-1k0y64et6dng0az10y5"])
+    ],
+) -> str:
+    if not re.fullmatch(NAME_PATTERN, key_id):
+        raise NotFound("There is no such key; GET /keys lists them by their ids.")
+    return key_id
+
+
 JobId = Annotated[str, Depends(_job_id)]
 """A well-formed id from the path `{job_id}`; anything else is not there."""
 ModelName = Annotated[str, Depends(_model_name)]
 """A well-formed name from the path `{name}`; anything else is not there."""
+WebhookId = Annotated[str, Depends(_webhook_id)]
+"""A well-formed id from the path `{webhook_id}`; anything else is not there."""
+KeyId = Annotated[str, Depends(_key_id)]
+"""A well-formed id from the path `{key_id}`; anything else is not there."""

@@ -12,6 +12,7 @@ ServiceError                 500  internal
 ├── TooLarge                 413  too_large              the body is over the limit
 ├── UnsupportedMedia         415  unsupported_media      not an image, or not of a served format
 ├── Invalid                  422  invalid                a value that cannot be meant
+├── QuotaExceeded            429  quota_exceeded         the project has as many live jobs as it may have
 └── Unavailable              503  unavailable            a part is away; Retry-After says when to ask
     ├── ClusterUnavailable   503  cluster_unavailable    Ray or Ray Serve does not answer
     ├── StorageUnavailable   503  storage_unavailable    the object store does not answer
@@ -78,6 +79,10 @@ class UnsupportedMedia(ServiceError):
 
 class Invalid(ServiceError):
     status, code, title = 422, "invalid", "Invalid value"
+
+
+class QuotaExceeded(ServiceError):
+    status, code, title, retry_after = 429, "quota_exceeded", "Over a quota", 60
 
 
 class Unavailable(ServiceError):

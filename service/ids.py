@@ -11,10 +11,14 @@ TIME_DIGITS = 11
 RANDOM_DIGITS = 8
 
 
-def new_job_id(now: datetime, random_bits: Callable[[int], int]) -> str:
-    """`job-` and 19 digits; `random_bits` is `secrets.randbits`, or a test's."""
+def new_id(kind: str, now: datetime, random_bits: Callable[[int], int]) -> str:
+    """`kind`, a dash and 19 digits; `random_bits` is `secrets.randbits`, or a test's."""
     since_1970 = int(now.timestamp() * 1_000_000)
-    return f"job-{_digits(since_1970, TIME_DIGITS)}{_digits(random_bits(40), RANDOM_DIGITS)}"
+    return f"{kind}-{_digits(since_1970, TIME_DIGITS)}{_digits(random_bits(40), RANDOM_DIGITS)}"
+
+
+def new_job_id(now: datetime, random_bits: Callable[[int], int]) -> str:
+    return new_id("job", now, random_bits)
 
 
 def _digits(number: int, length: int) -> str:

@@ -18,10 +18,13 @@ from service.http.access_log import AccessLog
 from service.http.body_limit import BodyLimit
 from service.jobs import reading
 from service.jobs import routes as jobs
+from service.keys import routes as keys
 from service.models import routes as models
 from service.parts import Parts
 from service.predict import routes as predict
 from service.system import routes as system
+from service.webhooks import receiving
+from service.webhooks import routes as webhooks
 
 DESCRIPTION = """\
 Distributed training on Ray for the networks of *Deep Residual Learning for Image Recognition*.
@@ -39,10 +42,25 @@ TAGS = [
     {"name": "models", "description": "Immutable versions of models, and aliases that name them."},
     {"name": "deployments", "description": "Which version of a model serves."},
     {"name": "predict", "description": "Classify images by a deployed model."},
+    {"name": "webhooks", "description": receiving.DESCRIPTION},
+    {
+        "name": "keys",
+        "description": "Keys and quotas of projects; for the administrator's key only.",
+    },
     {"name": "system", "description": "The service itself and its cluster."},
 ]
 
-ROUTERS = (jobs.router, reading.router, catalogue.router, models.router, deployments.router)
+ROUTERS = (
+    jobs.router,
+    reading.router,
+    catalogue.router,
+    models.router,
+    deployments.router,
+    predict.router,
+    webhooks.router,
+    keys.router,
+    system.router,
+)
 
 
 def create_app(parts: Parts) -> FastAPI:
@@ -56,7 +74,7 @@ def create_app(parts: Parts) -> FastAPI:
         redoc_url=None,
     )
     app.state.parts = parts
-    for router in (*ROUTERS, predict.router, system.router):
+    for router in ROUTERS:
         app.include_router(router, dependencies=[Depends(project), Depends(only_known)])
     app.include_router(system.open_router)
     problems.install(app)

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import httpx
 from sqlalchemy import Engine
 
 from service import auth, stores
@@ -21,18 +22,28 @@ from service.deployments.rollout import Rollout
 from service.deployments.serve import Serve
 from service.deployments.service import Deployments
 from service.deployments.store import DeploymentStore
-from service.ids import new_job_id
+from service.ids import new_id, new_job_id
 from service.jobs.service import Jobs
 from service.jobs.store import JobStore
+from service.keys.quotas import Quotas
+from service.keys.service import Keys
+from service.keys.store import KeyStore
 from service.local.ray_serve import serve_answers
 from service.models.service import Models
 from service.models.store import ModelStore
 from service.predict import service as predict
 from service.predict.service import Predictor
+from service.reconcile import line
 from service.reconcile.attend import Attendant
 from service.reconcile.loop import Reconciler
 from service.settings import Settings
 from service.system.service import System, check_database, check_ray, check_serve, check_store
+from service.webhooks import hosts, signing
+from service.webhooks.delivery import Messenger
+from service.webhooks.outbox import Outbox
+from service.webhooks.sender import Sender
+from service.webhooks.service import Webhooks
+from service.webhooks.store import WebhookStore
 from trainer.contract.objects.open import open_store
 from trainer.contract.objects.store import ObjectStore
 
@@ -49,6 +60,8 @@ class Parts:
     deployments: Deployments
     predictor: Predictor
     catalogue: Catalogue
+    webhooks: Webhooks
+    keys: Keys
     system: System
     reconciler: Reconciler
 
@@ -80,6 +93,9 @@ def put_together(settings: Settings, outside: Outside) -> Parts:
     storage_url = stores.storage_url(settings)
     objects = open_store(storage_url)
     store, registered = JobStore(engine), ModelStore(engine)
+    keys, webhooks = _keys(engine), _webhooks(engine, settings)
+    quotas = Quotas(keys.store)
+    sender = Sender(Outbox(engine), webhooks.messenger, utc_now)
     jobs = Jobs(
         store=store,
         objects=objects,
@@ -87,6 +103,7 @@ def put_together(settings: Settings, outside: Outside) -> Parts:
         clock=utc_now,
         new_id=lambda: new_job_id(utc_now(), secrets.randbits),
         registry=registered,
+        check_quota=quotas.check,
     )
     models = Models(registered, objects, jobs, utc_now)
     deployed = DeploymentStore(engine)
@@ -106,19 +123,47 @@ def put_together(settings: Settings, outside: Outside) -> Parts:
         leases=Leases(engine),
         holder=f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}",
         interval_s=settings.reconcile_interval_s,
-        also=[rollout.tick],
+        also=[rollout.tick, sender.tick],
+        quotas=quotas.of,
     )
     return Parts(
         settings=settings,
-        authenticate=auth.only(auth.administrator_key(settings)),
+        authenticate=auth.authenticator(auth.administrator_key(settings), keys.project_of),
         engine=engine,
         jobs=jobs,
         models=models,
         deployments=deployments,
         predictor=Predictor(deployments, predict.connect(outside.serve_address)),
         catalogue=Catalogue(objects),
+        webhooks=webhooks,
+        keys=keys,
         system=_system(engine, objects, jobs, outside),
         reconciler=reconciler,
+    )
+
+
+def _keys(engine: Engine) -> Keys:
+    return Keys(
+        store=KeyStore(engine),
+        clock=utc_now,
+        new_id=lambda: new_id("key", utc_now(), secrets.randbits),
+        random_text=secrets.token_urlsafe,
+    )
+
+
+def _webhooks(engine: Engine, settings: Settings) -> Webhooks:
+    """Raises ValueError when the setting names no hosts."""
+    messenger = Messenger(
+        hosts=hosts.parse(settings.webhook_hosts),
+        trust=httpx.create_ssl_context(),
+        clock=utc_now,
+    )
+    return Webhooks(
+        store=WebhookStore(engine),
+        messenger=messenger,
+        clock=utc_now,
+        new_id=lambda: new_id("webhook", utc_now(), secrets.randbits),
+        new_secret=lambda: signing.new_secret(secrets.token_bytes),
     )
 
 
@@ -131,7 +176,7 @@ def _system(engine: Engine, objects: ObjectStore, jobs: Jobs, outside: Outside) 
             "serve": lambda: check_serve(outside.serve_answers),
         },
         cluster=outside.cluster,
-        line=lambda limit: jobs.store.line(limit=limit),
+        line=lambda limit: line.first(jobs.store, jobs.capacity(), limit, now=utc_now()),
     )
 
 

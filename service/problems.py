@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -30,6 +31,12 @@ from service.errors import (
 from trainer.contract.objects.store import NoSuchObject, StoreUnavailable
 
 MEDIA_TYPE = "application/problem+json"
+
+PART_FAILURES = (
+    *(StoreUnavailable, NoSuchObject),
+    *(OperationalError, InterfaceError, NoConnectionFree),
+)
+"""What the object store and the database raise when they do not do as they should."""
 
 
 class Kind(NamedTuple):
@@ -94,7 +101,7 @@ def install(app: FastAPI) -> None:
     app.exception_handler(ServiceError)(_service_error)
     app.exception_handler(RequestValidationError)(_invalid_request)
     app.exception_handler(HTTPException)(_refused_by_router)
-    for known in (StoreUnavailable, NoSuchObject, OperationalError, InterfaceError):
+    for known in PART_FAILURES:
         app.exception_handler(known)(_part_failed)
 
 
@@ -157,8 +164,9 @@ async def _invalid_request(request: Request, error: RequestValidationError) -> R
     return response_to(*validation.refusal(request, error))
 
 
-async def _part_failed(request: Request, error: Exception) -> Response:
-    structlog.get_logger().warning("part_failed", path=request.url.path, error=str(error))
+def part_failed(path: str, error: Exception) -> Response:
+    """The answer to one of `PART_FAILURES`, which is also logged."""
+    structlog.get_logger().warning("part_failed", path=path, error=str(error))
     if isinstance(error, NoSuchObject):
         return response_to(NotFound("What was asked for is no longer in the object store."))
     if isinstance(error, StoreUnavailable):
@@ -166,6 +174,10 @@ async def _part_failed(request: Request, error: Exception) -> Response:
             StorageUnavailable("The object store does not answer; try again in a moment.")
         )
     return response_to(Unavailable("The database does not answer; try again in a moment."))
+
+
+async def _part_failed(request: Request, error: Exception) -> Response:
+    return part_failed(request.url.path, error)
 
 
 async def _refused_by_router(request: Request, error: HTTPException) -> Response:

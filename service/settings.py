@@ -41,6 +41,8 @@ class Settings(BaseSettings):
     """CPUs that a serving replica reserves. On a laptop it shares those of training."""
     replica_gpus: float = Field(default=0, ge=0, le=8)
     """GPUs that a serving replica reserves; 0 serves on CPUs."""
+    webhook_hosts: str = ""
+    """Where webhooks may lead: host (any port) or host:port, separated by commas. Default: nowhere."""
     max_body_bytes: int = Field(default=1 << 20, ge=1024)
     """Bytes of a JSON request's body at most."""
     max_image_bytes: int = Field(default=20 << 20, ge=1024)

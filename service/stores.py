@@ -8,7 +8,8 @@ from service.settings import Settings
 
 
 def open_database(settings: Settings) -> Engine:
-    """The database, brought up to date; SQLite's file is made if it is not there."""
+    """The database, brought up to date; SQLite's file is made if it is not there. Waits for a server
+    that is still starting. Raises NoDatabase, NewerDatabase."""
     if settings.database_url is not None:
         engine = database.connect(settings.database_url)
     else:
@@ -16,7 +17,7 @@ def open_database(settings: Settings) -> Engine:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = URL.create("sqlite", database=str(data_dir / "residual.db"))
         engine = database.connect(file.render_as_string())
-    migrate.upgrade(engine)
+    migrate.upgrade_when_it_answers(engine)
     return engine
 
 

@@ -32,6 +32,8 @@ Url = Annotated[
     ),
 ]
 
+JobId = Annotated[str, typer.Argument(help="Id of the job.", metavar="JOB")]
+
 
 @dataclass(frozen=True)
 class Client:
@@ -47,6 +49,12 @@ class Client:
 
     def put(self, path: str, body: Body) -> Body:
         return self._json(self.send("PUT", path, json=body))
+
+    def patch(self, path: str, body: Body) -> Body:
+        return self._json(self.send("PATCH", path, json=body))
+
+    def delete(self, path: str) -> None:
+        self.send("DELETE", path)
 
     def send(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:

@@ -8,6 +8,7 @@ import typer
 from service.cli.client import Client, Url, connect
 from service.cli.failure import CommandFailed
 from service.cli.watch import follow
+from service.cli.workers import Workers, meant
 
 
 def evaluate(  # noqa: PLR0913, PLR0917 - one parameter for each option
@@ -21,7 +22,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter for each option
         str | None, typer.Option(help="Default: what the model was trained on.")
     ] = None,
     protocol: Annotated[str, typer.Option(help="center, 10-crop or multi-scale.")] = "center",
-    workers: Annotated[int | None, typer.Option(help="Processes that share the images.")] = None,
+    workers: Workers = None,
     output: Annotated[Path | None, typer.Option(help="PNG file for the analysis.")] = None,
     *,
     analyse: Annotated[bool, typer.Option(help="Look into the layers, too (Fig. 7).")] = False,
@@ -36,7 +37,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter for each option
         **members(model, version, ensemble or []),
         "dataset": dataset,
         "protocol": protocol,
-        "workers": workers,
+        "workers": meant(workers),
         "analyse": analyse,
     }
     body = {field: value for field, value in given.items() if value is not None}

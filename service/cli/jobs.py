@@ -1,12 +1,10 @@
-"""`residual jobs`, `logs` and `cancel`: what is there, what it said, and an end to it."""
+"""`residual jobs` and `logs`: what is there, and what it said."""
 
 from typing import Annotated, Any
 
 import typer
 
-from service.cli.client import Url, connect
-
-JobId = Annotated[str, typer.Argument(help="Id of the job.", metavar="JOB")]
+from service.cli.client import JobId, Url, connect
 
 ROW = "{id:<32} {state:<10} {what:<16} {dataset:<20} {progress:>14} {error:>7}"
 
@@ -41,13 +39,6 @@ def logs(  # noqa: PLR0913 - one parameter for each option
     with connect(url) as client:
         for line in client.lines(f"/jobs/{job}/logs", follow=follow, **query):
             typer.echo(line)
-
-
-def cancel(job: JobId, url: Url = None) -> None:
-    """End a job; its processes are gone within ten seconds."""
-    with connect(url) as client:
-        answer = client.post(f"/jobs/{job}/cancel")
-    typer.echo(f"{answer['id']} {answer['state']}")
 
 
 def _row(job: dict[str, Any]) -> dict[str, str]:

@@ -5,7 +5,21 @@ import sys
 import typer
 from pydantic import ValidationError
 
-from service.cli import demo, evaluate, export, import_weights, jobs, key, predict, train, up, watch
+from service.cli import (
+    control,
+    demo,
+    evaluate,
+    export,
+    import_weights,
+    jobs,
+    key,
+    keys,
+    predict,
+    train,
+    up,
+    watch,
+    webhooks,
+)
 from service.cli.failure import CommandFailed
 from service.local.failure import CannotStart
 
@@ -23,10 +37,16 @@ commands.command("evaluate")(evaluate.evaluate)
 commands.command("jobs")(jobs.jobs)
 commands.command("watch")(watch.watch)
 commands.command("logs")(jobs.logs)
-commands.command("cancel")(jobs.cancel)
+commands.command("pause")(control.pause)
+commands.command("resume")(control.resume)
+commands.command("cancel")(control.cancel)
+commands.command("change")(control.change)
+commands.command("delete")(control.delete)
 commands.command("predict")(predict.predict)
 commands.command("import")(import_weights.import_weights)
 commands.command("export")(export.export)
+commands.add_typer(webhooks.commands, name="webhooks")
+commands.add_typer(keys.commands, name="keys")
 
 
 def app() -> None:

@@ -6,6 +6,7 @@ import typer
 
 from service.cli.client import Url, connect
 from service.cli.watch import follow
+from service.cli.workers import Workers, meant
 
 
 def train(  # noqa: PLR0913, PLR0917 - one parameter for each option
@@ -13,7 +14,7 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter for each option
     dataset: Annotated[str, typer.Option(help="A data set, as fashion-mnist-mini.")],
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a step, in all.")] = None,
-    workers: Annotated[int | None, typer.Option(help="DDP processes.")] = None,
+    workers: Workers = None,
     shortcut: Annotated[str | None, typer.Option(help="A, B or C.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of initial weights and data order.")] = None,
     input_size: Annotated[int | None, typer.Option(help="Pixels to resize images to.")] = None,
@@ -35,7 +36,7 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter for each option
         "dataset": dataset,
         "epochs": epochs,
         "batch_size": batch_size,
-        "workers": workers,
+        "workers": meant(workers),
         "shortcut": shortcut,
         "seed": seed,
         "input_size": input_size,

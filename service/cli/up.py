@@ -53,7 +53,8 @@ def progress(message: str) -> None:
 
 def run(settings: Settings, stopping: threading.Event, say: Say) -> None:
     """Until `stopping` is set; then nothing of it is left. Raises CannotStart, Stopped."""
-    from service.cli.api_server import served  # 1 s of imports that `residual key` need not pay
+    # 1 s of imports that `residual key` need not pay.
+    from service.cli.api_server import check_database, served
 
     if settings.ray_address is not None and settings.serve_address is None:
         raise CannotStart("RESIDUAL_RAY_ADDRESS is set; set RESIDUAL_SERVE_ADDRESS as well")
@@ -64,6 +65,7 @@ def run(settings: Settings, stopping: threading.Event, say: Say) -> None:
         url = url_of(listener)
         announce(places, url)
         settings = settings.model_copy(update={"data_dir": places.data_dir})
+        check_database(settings)
         ray = None
         if settings.ray_address is None:
             ray = LocalRay(places, say, stopping)

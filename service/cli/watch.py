@@ -1,13 +1,15 @@
 """`residual watch`: a job's progress, live, until it has ended."""
 
 import time
-from collections.abc import Callable, Iterator
-from typing import Annotated, Any
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
+from typing import Any
 
 import httpx
 import typer
 
-from service.cli.client import Client, Url, connect
+from service.cli.client import Client, JobId, Url, connect
 from service.cli.failure import CommandFailed
 from service.cli.progress import showing
 from trainer.contract.attempts import MetricPoint
@@ -18,7 +20,7 @@ PATIENCE_S = 60.0
 """A service that is started again meanwhile is found again."""
 
 
-def watch(job: Annotated[str, typer.Argument(help="Id of the job.")], url: Url = None) -> None:
+def watch(job: JobId, url: Url = None) -> None:
     """Show a job's progress until it ends. Exit status 1 unless it succeeds."""
     with connect(url) as client:
         follow(client, job)
@@ -26,9 +28,9 @@ def watch(job: Annotated[str, typer.Argument(help="Id of the job.")], url: Url =
 
 def follow(client: Client, job: str) -> tuple[dict[str, Any], list[MetricPoint]]:
     """The job as it ended, and all its points. Raises CommandFailed unless it succeeded."""
-    seen = until_it_runs(client, job, say=lambda message: typer.echo(message, err=True))
+    spec = client.get(f"/jobs/{job}")["spec"]
     points = []
-    with showing(seen["spec"]) as show:
+    with showing(spec) as show, telling(client, job):
         for point in all_points(client, job):
             points.append(point)
             show(point)
@@ -42,18 +44,29 @@ def follow(client: Client, job: str) -> tuple[dict[str, Any], list[MetricPoint]]
     return ended, points
 
 
-def until_it_runs(client: Client, job: str, *, say: Callable[[str], None]) -> dict[str, Any]:
-    """Say what a job waits for, whenever that changes; the job as it then is."""
-    said = None
-    while True:
-        seen = client.get(f"/jobs/{job}")
-        reason = seen["reason"]["message"] if seen["reason"] else ""
-        if (seen["state"], reason) != said:
-            said = seen["state"], reason
-            say(f"{job} {seen['state']}{': ' if reason else ''}{reason}")
-        if seen["state"] in ENDED | {"running"}:
-            return seen
-        time.sleep(LOOK_EVERY_S)
+@contextmanager
+def telling(client: Client, job: str) -> Iterator[None]:
+    """Meanwhile says on standard error in which state the job is and why, whenever that changes."""
+    over = Event()
+    thread = Thread(target=_tell, args=(client, job, over), name="states")
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _tell(client: Client, job: str, over: Event) -> None:
+    said = ""
+    while not over.is_set():
+        with suppress(CommandFailed):  # whoever reads the stream hears of it, too
+            seen = client.get(f"/jobs/{job}")
+            why = f": {seen['reason']['message']}" if seen["reason"] else ""
+            if (now := f"{job} {seen['state']}{why}") != said and seen["state"] not in ENDED:
+                said = now
+                typer.echo(said, err=True)
+        over.wait(LOOK_EVERY_S)
 
 
 def all_points(client: Client, job: str) -> Iterator[MetricPoint]:

@@ -1,20 +1,51 @@
 """Brings a database to the tables this program knows. Used at start, and by tests."""
 
+import time
 from pathlib import Path
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK = 7_265_736_964
 """Number of PostgreSQL's advisory lock under which one program at a time migrates."""
 
 
+PATIENCE_S = 30.0
+"""How long a starting program waits for a server that is starting too, or again."""
+LOOK_EVERY_S = 0.5
+
+
+class NoDatabase(SQLAlchemyError):
+    """The database did not answer in time."""
+
+
 class NewerDatabase(Exception):
     """The database was used by a later version of this program, which this one cannot read."""
+
+
+def upgrade_when_it_answers(engine: Engine, *, within_s: float = PATIENCE_S) -> None:
+    """`upgrade`, as soon as a database server takes it. SQLite answers at once or never.
+    Raises NoDatabase, NewerDatabase."""
+    deadline, said = time.monotonic() + within_s, False
+    while True:
+        try:
+            return upgrade(engine)
+        except OperationalError as error:
+            if engine.dialect.name == "sqlite" or time.monotonic() > deadline:
+                raise NoDatabase(
+                    f"the database {engine.url.render_as_string()} does not answer: start it, or check "
+                    f"RESIDUAL_DATABASE_URL ({error.orig})"
+                ) from error
+            if not said:
+                said = True
+                structlog.get_logger().warning("waiting_for_database", error=str(error.orig))
+        time.sleep(LOOK_EVERY_S)  # between two looks
 
 
 def upgrade(engine: Engine, *, to: str = "head") -> None:
@@ -40,4 +71,6 @@ def _lock(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     else:
+        for limit in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
+            connection.exec_driver_sql(f"SET LOCAL {limit} = 0")  # a large table takes its time
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")

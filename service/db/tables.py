@@ -32,7 +32,8 @@ class JobRow(Base):
     __table_args__ = (
         Index("ix_jobs_project_id", "project", "id"),
         Index("ix_jobs_project_state_id", "project", "state", "id"),
-        Index("ix_jobs_line", "state", "priority", "id"),
+        Index("ix_jobs_line", "state", "project", "turn", "id", "not_before"),
+        Index("ix_jobs_pending_until", "pending_until"),
     )
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     """Ascends with the time of creation."""
@@ -40,8 +41,11 @@ class JobRow(Base):
     kind: Mapped[str] = mapped_column(String(16))
     state: Mapped[str] = mapped_column(String(16))
     priority: Mapped[int]
+    turn: Mapped[float]
+    """Whose turn comes first among a project's queued jobs: the lowest's. `rows` says how it is made."""
     reason: Mapped[dict[str, Any] | None]
     attempt: Mapped[int]
+    workers: Mapped[int | None]
     retries: Mapped[int]
     spec: Mapped[dict[str, Any]]
     progress: Mapped[dict[str, Any] | None]
@@ -50,6 +54,13 @@ class JobRow(Base):
     changed_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    queued_at: Mapped[datetime | None]
+    not_before: Mapped[datetime | None]
+    pending_until: Mapped[datetime | None]
+    """When a queued job has waited for too long; None: never, or it is not queued."""
+    ran_s: Mapped[float]
+    revision: Mapped[int]
+    """Rises with every write of the job; what was read at another one is out of date."""
 
 
 class LabelRow(Base):
@@ -79,6 +90,16 @@ class AttemptRow(Base):
     created_at: Mapped[datetime]
     submitted_at: Mapped[datetime | None]
     """When the cluster took it; before that it may be submitted again."""
+
+
+class TrashRow(Base):
+    """A deleted job whose objects are still to be removed."""
+
+    __tablename__ = "trash"
+    job_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    deleted_at: Mapped[datetime]
+    sweep_at: Mapped[datetime]
+    """When its objects are removed next."""
 
 
 class IdempotencyRow(Base):
@@ -127,6 +148,62 @@ class DeploymentRow(Base):
     message: Mapped[str | None]
     """Why the desired version does not serve, when it does not."""
     changed_at: Mapped[datetime]
+
+
+class KeyRow(Base):
+    __tablename__ = "api_keys"
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    project: Mapped[str] = mapped_column(String(64))
+    name: Mapped[str | None] = mapped_column(String(200))
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    """Of the key, which is kept nowhere."""
+    created_at: Mapped[datetime]
+
+
+class QuotaRow(Base):
+    """What a project may use at most; None is no limit."""
+
+    __tablename__ = "quotas"
+    project: Mapped[str] = mapped_column(String(64), primary_key=True)
+    live_jobs: Mapped[int | None]
+    """Jobs that have not ended."""
+    cpus: Mapped[float | None]
+    """At once."""
+    gpus: Mapped[float | None]
+    """At once."""
+
+
+class WebhookRow(Base):
+    __tablename__ = "webhooks"
+    __table_args__ = (Index("ix_webhooks_project", "project"),)
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    project: Mapped[str] = mapped_column(String(64))
+    url: Mapped[str] = mapped_column(String(2000))
+    secret: Mapped[str] = mapped_column(String(100))
+    """Both sides need it to sign and to verify."""
+    states: Mapped[dict[str, Any] | None]
+    """`{"only": [...]}`: the states of which it is told; None: all."""
+    created_at: Mapped[datetime]
+
+
+class DeliveryRow(Base):
+    """A change of a job's state that a webhook is to be told: written with the change itself."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        Index("ix_deliveries_next_at", "next_at"),
+        Index("ix_deliveries_webhook_id", "webhook_id", "id"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    webhook_id: Mapped[str] = mapped_column(ForeignKey("webhooks.id", ondelete="CASCADE"))
+    message: Mapped[dict[str, Any]]
+    tries: Mapped[int]
+    next_at: Mapped[datetime | None]
+    """When it is sent (again); None: it was taken, or given up."""
+    delivered_at: Mapped[datetime | None]
+    error: Mapped[str | None] = mapped_column(String(500))
+    """Of the last try, when it failed."""
+    created_at: Mapped[datetime]
 
 
 class LeaseRow(Base):

@@ -18,6 +18,7 @@ from trainer.contract.checkpoints import MODEL_FILES, Checkpoint, CheckpointMeta
 from trainer.contract.datasets import DATASETS
 from trainer.contract.evaluation import EvaluatedModel, EvaluateSpec, Evaluation
 from trainer.contract.manifest import FileEntry, Manifest
+from trainer.contract.reasons import Code, reason
 from trainer.contract.resolve import resolve, resolve_evaluation
 from trainer.contract.spec import ResolvedSpec, TrainSpec
 from trainer.contract.transform import for_dataset
@@ -47,6 +48,16 @@ BODIES: dict[str, Any] = {
             "name": "a first look",
             "labels": {"team": "vision"},
             "register_as": "fashion",
+        },
+    },
+    "elastic": {
+        "summary": "With as many workers as fit, for a day at most; a step has 128 images with any number",
+        "value": {
+            "arch": "resnet20",
+            "dataset": "fashion-mnist-mini",
+            "batch_size": 128,
+            "workers": {"min": 1, "max": 4},
+            "max_runtime": 86_400,
         },
     },
     "an evaluation": {
@@ -105,8 +116,9 @@ def job() -> Job:
         project="default",
         spec=asked,
         state=State.RUNNING,
-        reason=None,
+        reason=reason(Code.RUNNING, "Attempt 1 began with 2 workers."),
         attempt=1,
+        workers=asked.workers,
         retries=0,
         created_at=AT,
         changed_at=AT,
@@ -144,8 +156,9 @@ def evaluation_job() -> Job:
         project="default",
         spec=resolve_evaluation(asked, info, (model,), gpus=0),
         state=State.SUCCEEDED,
-        reason=None,
+        reason=reason(Code.COMPLETED, "It did all that was asked."),
         attempt=1,
+        workers=2,
         retries=0,
         created_at=AT,
         changed_at=AT + timedelta(seconds=40),
@@ -162,8 +175,10 @@ def planned() -> Plan:
 
 
 def events() -> list[Event]:
-    made = Event(at=AT, from_state=None, to_state=State.QUEUED, reason=None, attempt=0)
-    began = replace(made, from_state=State.QUEUED, to_state=State.STARTING, attempt=1)
+    waits = reason(Code.WAITING_IN_LINE, "It starts when its turn comes.")
+    made = Event(at=AT, from_state=None, to_state=State.QUEUED, reason=waits, attempt=0)
+    why = reason(Code.STARTING, "Attempt 1 starts with 2 workers.")
+    began = replace(made, from_state=State.QUEUED, to_state=State.STARTING, reason=why, attempt=1)
     return [made, began]
 
 

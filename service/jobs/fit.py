@@ -56,14 +56,36 @@ def free(capacity: Capacity, reserved: Demand) -> list[Room]:
     return [Room(c, g) for c, g in zip(cpus, gpus, strict=True)]
 
 
-def place(spec: Placed, rooms: Sequence[Room]) -> list[Room] | None:
-    """What is left of `rooms` beside all of the job's workers, or None when they do not fit."""
-    left, missing = list(rooms), spec.workers
+@dataclass(frozen=True)
+class Placement:
+    """Room found for an attempt."""
+
+    workers: int
+    left: list[Room]
+    """What remains beside them."""
+
+
+def place(spec: Placed, rooms: Sequence[Room], *, most: int | None = None) -> Placement | None:
+    """As many of the job's workers as fit, or None when those are fewer than it starts with. `most`
+    lowers the number that it may have."""
+    wanted = spec.workers if most is None else min(most, spec.workers)
+    left, missing = list(rooms), wanted
     for index in sorted(range(len(left)), key=lambda i: -left[i].workers(spec)):
         here = min(missing, left[index].workers(spec))
         left[index] = left[index].less(here * spec.cpus_per_worker, here * spec.gpus_per_worker)
         missing -= here
-    return None if missing else left
+    found = wanted - missing
+    return Placement(found, left) if found >= spec.least_workers else None
+
+
+def more(spec: Placed, rooms: Sequence[Room]) -> int:
+    """How many further workers fit, but never more than the job has in all."""
+    return min(spec.workers, sum(room.workers(spec) for room in rooms))
+
+
+def demand(spec: Placed, workers: int) -> Demand:
+    """Of so many of the job's workers."""
+    return Demand(cpus=workers * spec.cpus_per_worker, gpus=workers * spec.gpus_per_worker)
 
 
 def first_reason(spec: Placed, capacity: Capacity | None) -> Reason:
@@ -80,41 +102,56 @@ def never(spec: Placed, rooms: Sequence[Room]) -> Reason | None:
     grows = "it starts when the cluster grows"
     for code, needs, has, unit in _amounts(spec, rooms):
         if needs > has + EPSILON:
+            needed = amount(spec, needs, unit)
             return reason(
-                code,
-                f"It needs {_count(needs, unit)} at once and the whole cluster has {has:g}; {grows}.",
+                code, f"It needs {needed} at once and the whole cluster has {has:g}; {grows}."
             )
-    code = Code.WAITING_FOR_GPUS if spec.gpus_per_worker else Code.WAITING_FOR_CPUS
-    return reason(
-        code, f"It needs {_workers(spec)}, and the nodes are too small for that; {grows}."
-    )
+    needed = f"{_workers(spec)}, and the nodes are too small for that"
+    return reason(_scarcer(spec), f"It needs {needed}; {grows}.")
 
 
-def waits(spec: Placed, total: Sequence[Room], rooms: Sequence[Room]) -> Reason:
-    """What is short for a job that fits on `total` and does not fit on what is free of it, `rooms`."""
+def waits(spec: Placed, total: Sequence[Room], rooms: Sequence[Room], place: str = "") -> Reason:
+    """What is short for a job that fits on `total` and does not fit on what is free of it, `rooms`.
+    `place` says in a clause where in the line it is."""
+    also = f"; {place}" if place else ""
     has = {unit: amount for _, _, amount, unit in _amounts(spec, total)}
     for code, needs, open_, unit in _amounts(spec, rooms):
         if needs > open_ + EPSILON:
-            return reason(
-                code,
-                f"It needs {_count(needs, unit)} and {open_:g} of the cluster's {has[unit]:g} are free.",
+            needed = (
+                f"{amount(spec, needs, unit)} and {open_:g} of the cluster's {has[unit]:g} are free"
             )
-    code = Code.WAITING_FOR_GPUS if spec.gpus_per_worker else Code.WAITING_FOR_CPUS
-    return reason(code, f"It needs {_workers(spec)}, and what is free is spread over the nodes.")
+            return reason(code, f"It needs {needed}{also}.")
+    needed = f"{_workers(spec)}, and what is free is spread over the nodes"
+    return reason(_scarcer(spec), f"It needs {needed}{also}.")
+
+
+def amount(spec: Placed, needs: float, unit: str) -> str:
+    """What the job needs of a resource, in words."""
+    return f"{_at_least(spec)}{_count(needs, unit)}"
 
 
 def _amounts(spec: Placed, rooms: Sequence[Room]) -> list[tuple[Code, float, float, str]]:
-    """What the job needs and `rooms` have: GPUs first, they are the scarcer."""
+    """What the job needs to start and `rooms` have: GPUs first, they are the scarcer."""
     gpus, cpus = sum(room.gpus for room in rooms), sum(room.cpus for room in rooms)
+    least = demand(spec, spec.least_workers)
     return [
-        (Code.WAITING_FOR_GPUS, spec.demand.gpus, gpus, "GPU"),
-        (Code.WAITING_FOR_CPUS, spec.demand.cpus, cpus, "CPU"),
+        (Code.WAITING_FOR_GPUS, least.gpus, gpus, "GPU"),
+        (Code.WAITING_FOR_CPUS, least.cpus, cpus, "CPU"),
     ]
+
+
+def _scarcer(spec: Placed) -> Code:
+    return Code.WAITING_FOR_GPUS if spec.gpus_per_worker else Code.WAITING_FOR_CPUS
+
+
+def _at_least(spec: Placed) -> str:
+    return "at least " if spec.least_workers < spec.workers else ""
 
 
 def _workers(spec: Placed) -> str:
     gpus = f" and {_count(spec.gpus_per_worker, 'GPU')}" if spec.gpus_per_worker else ""
-    return f"{_count(spec.workers, 'worker')} with {_count(spec.cpus_per_worker, 'CPU')}{gpus} each"
+    workers = f"{_at_least(spec)}{_count(spec.least_workers, 'worker')}"
+    return f"{workers} with {_count(spec.cpus_per_worker, 'CPU')}{gpus} each"
 
 
 def _count(amount: float, unit: str) -> str:

@@ -1,4 +1,5 @@
-"""Streams that go on until a job has ended: its metrics as server-sent events, its log as text.
+"""Streams that go on until a job has ended: its metrics as server-sent events, its log as text. Of a
+paused job they stay open.
 
 Each look runs in a thread for a moment; between two looks a client costs no thread.
 """
@@ -12,6 +13,7 @@ import structlog
 from anyio import to_thread
 from fastapi.sse import ServerSentEvent
 
+from service.errors import NotFound
 from service.jobs.read_schemas import End
 from service.jobs.service import Jobs
 from service.lifecycle import TERMINAL, State
@@ -19,8 +21,12 @@ from trainer.contract.attempts import LogLine, MetricPoint, Split
 from trainer.contract.objects.store import StoreUnavailable
 
 LOOK_EVERY_S = 0.5
+ENDED = TERMINAL | {None}
 
 Found = TypeVar("Found")
+
+Seen = tuple[State | None, list[Found]]
+"""A job's state, and what is new of it; None: the job is not there any more."""
 
 Position = tuple[int, bool]
 """A point's step, and whether it is the step's validation point; points come in this order."""
@@ -32,16 +38,16 @@ async def points(
     """Every point after `since`, as it is written; then one event `end`."""
     last = since
 
-    def look() -> tuple[State, list[MetricPoint]]:
+    def look() -> Seen[MetricPoint]:
         state = jobs.get(project, job_id).state  # first: what is written before the end is seen
-        found = jobs.metrics(project, job_id, since_step=last[0], split=split)
+        found = jobs.records.metrics(project, job_id, since_step=last[0], split=split)
         return state, [point for point in found if position(point) > last]
 
     async for state, found in _looks(look):
         for point in found:
             last = position(point)
             yield ServerSentEvent(id=_event_id(point), data=point)
-        if state in TERMINAL:
+        if state in ENDED:
             yield ServerSentEvent(event="end", data=End(state=state))
 
 
@@ -51,7 +57,7 @@ async def lines(
     """Every line that `read` finds, as it is written. A writer's own lines stay in their order."""
     shown: Counter[str] = Counter()
 
-    def look() -> tuple[State, list[LogLine]]:
+    def look() -> Seen[LogLine]:
         state = jobs.get(project, job_id).state
         met: Counter[str] = Counter()
         fresh = []
@@ -86,19 +92,20 @@ def text(found: list[LogLine]) -> str:
     )
 
 
-async def _looks(
-    look: Callable[[], tuple[State, Found]],
-) -> AsyncIterator[tuple[State, Found]]:
-    """What `look` sees, again and again until the job has ended. A store that is away for a while
-    ends nothing."""
+async def _looks(look: Callable[[], Seen[Found]]) -> AsyncIterator[Seen[Found]]:
+    """What `look` sees, again and again until the job has ended, or was deleted. A store that is
+    away for a while ends nothing."""
     while True:
         try:
             state, found = await to_thread.run_sync(look)
         except StoreUnavailable as error:
             structlog.get_logger().warning("stream_waits", why=str(error))
+        except NotFound:
+            yield None, []
+            return
         else:
             yield state, found
-            if state in TERMINAL:
+            if state in ENDED:
                 return
         await anyio.sleep(LOOK_EVERY_S)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from service.jobs.resolving import Decided
+from trainer.contract import resolve
 from trainer.contract.baselines import Baseline
 from trainer.contract.datasets import DATASETS
 from trainer.contract.evaluation import EvaluateSpec, ResolvedEvaluation, view_sides
@@ -15,6 +16,8 @@ def of(decided: Decided) -> Iterator[str]:
     if isinstance(asked, TrainSpec) and isinstance(spec, ResolvedSpec):
         yield from _of_network(asked, spec)
         yield from _of_recipe(asked, spec)
+        if spec.min_workers is not None:
+            yield from _of_turns(spec)
     if isinstance(asked, EvaluateSpec) and isinstance(spec, ResolvedEvaluation):
         yield from _of_evaluation(asked, spec)
 
@@ -57,6 +60,16 @@ def _of_recipe(asked: TrainSpec, spec: ResolvedSpec) -> Iterator[str]:
         yield (
             f"Training images are not mirrored: in '{info.name}' a mirror image is not of its class; "
             "'recipe': {'flip': true} mirrors them all the same."
+        )
+
+
+def _of_turns(spec: ResolvedSpec) -> Iterator[str]:
+    least = resolve.sized(spec, spec.least_workers)
+    if isinstance(least, ResolvedSpec) and least.accumulation > 1:
+        yield (
+            f"A step has {spec.batch_size} images with any number of workers: {spec.workers} hold up to "
+            f"{spec.per_worker_batch} at once, and {least.workers} up to {least.per_worker_batch} in each "
+            f"of {least.accumulation} turns."
         )
 
 

@@ -42,6 +42,9 @@ class Plan:
     memory_per_worker_bytes: int
     """An estimate; `schemas.PlanOut` says of what."""
     demand: Demand
+    """With all of its workers."""
+    least_demand: Demand
+    """With the fewest workers that it starts with."""
     cluster: Capacity | None
     """As last seen; None while the cluster has not answered."""
     checks: tuple[Reason, ...]
@@ -56,6 +59,7 @@ def make(decided: Decided, capacity: Capacity | None) -> Plan:
         spec=spec,
         **_counts(decided)._asdict(),
         demand=spec.demand,
+        least_demand=fit.demand(spec, spec.least_workers),
         cluster=capacity,
         checks=_checks(spec, capacity),
         notes=tuple(notes.of(decided)),

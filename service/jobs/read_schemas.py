@@ -52,6 +52,7 @@ class EventOut(BaseModel, use_attribute_docstrings=True):
     """null: the job was made."""
     to: State
     reason: Reason | None
+    """Why it is in this state, as was said then; null only in events of an earlier version."""
     attempt: int
 
 
@@ -121,10 +122,11 @@ class CheckpointsOut(BaseModel):
         return cls(items=[CheckpointOut.of(one) for one in found])
 
 
-class End(BaseModel):
+class End(BaseModel, use_attribute_docstrings=True):
     """The last event of a stream."""
 
-    state: State
+    state: State | None
+    """null: the job was deleted."""
 
 
 def _event(event: Event) -> EventOut:

@@ -60,7 +60,7 @@ def get_metrics(
     accept: Annotated[str, Header(include_in_schema=False)] = "application/json",
 ) -> PointsOut | Response:
     """Each step once, over all attempts. `Accept: text/csv` gives a table."""
-    points = jobs.metrics(project, job_id, **wanted.model_dump())
+    points = jobs.records.metrics(project, job_id, **wanted.model_dump())
     if "text/csv" in accept:
         return Response(_csv(points), media_type="text/csv")
     return PointsOut(points=points)
@@ -94,7 +94,7 @@ async def stream_metrics(
 )
 def get_logs(job_id: StreamedJob, project: ProjectDep, jobs: JobsDep, wanted: Lines) -> Response:
     """What the workers of every attempt wrote, kept after Ray has forgotten it."""
-    read = partial(jobs.logs, project, job_id, **wanted.model_dump(exclude={"follow"}))
+    read = partial(jobs.records.logs, project, job_id, **wanted.model_dump(exclude={"follow"}))
     if not wanted.follow:
         return PlainTextResponse(follow.text(read()))
     following = follow.lines(jobs, project, job_id, read)
@@ -110,7 +110,7 @@ def list_events(job_id: JobId, project: ProjectDep, jobs: JobsDep) -> EventsOut:
 @router.get("/checkpoints", summary="List the checkpoints", responses=FAILURES)
 def list_checkpoints(job_id: JobId, project: ProjectDep, jobs: JobsDep) -> CheckpointsOut:
     """Those that can be used, each with its files."""
-    return CheckpointsOut.of(jobs.checkpoints(project, job_id))
+    return CheckpointsOut.of(jobs.records.checkpoints(project, job_id))
 
 
 @router.get(
@@ -138,7 +138,7 @@ def download(
     jobs: JobsDep,
 ) -> Response:
     """A file as `GET /jobs/{job_id}/checkpoints` lists it; its `ETag` is its SHA-256."""
-    entry, pieces = jobs.checkpoint_file(project, job_id, step, name)
+    entry, pieces = jobs.records.checkpoint_file(project, job_id, step, name)
     headers = {"Content-Length": str(entry.size), "ETag": f'"{entry.sha256}"'}
     return StreamingResponse(pieces, media_type="application/octet-stream", headers=headers)
 
@@ -166,8 +166,8 @@ def get_analysis(
     """Of an evaluation with `analyse`: how much each layer responds (Fig. 7 of the paper), and its
     gradient. `Accept: image/png` gives a picture."""
     if "image/png" in accept:
-        return Response(jobs.analysis_picture(project, job_id), media_type="image/png")
-    return jobs.analysis(project, job_id)
+        return Response(jobs.records.analysis_picture(project, job_id), media_type="image/png")
+    return jobs.records.analysis(project, job_id)
 
 
 def _csv(points: list[MetricPoint]) -> str:

@@ -1,11 +1,12 @@
 """From a request for a job to what will be done, by what the service knows: its data sets and the
 models of the caller's project. Used by `Jobs`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from service.errors import Invalid
+from service.cluster.cluster import Capacity
+from service.errors import ClusterUnavailable, Invalid
 from trainer.contract import layout, resolve, suits
 from trainer.contract.checkpoints import CheckpointMeta
 from trainer.contract.datasets import DATASETS, DatasetInfo
@@ -50,8 +51,7 @@ class Decided:
 
 def decide(asked: JobSpec, project: str, registry: Registry, *, gpus: int) -> Decided:
     """What `asked` means on a cluster of `gpus` GPUs. Raises Invalid, which names the field."""
-    if any("\0" in value for value in asked.labels.values()):
-        raise Invalid("A label cannot contain the character NUL.", field="labels")
+    check_labels(asked.labels)
     try:
         if isinstance(asked, TrainSpec):
             spec = resolve.resolve(asked, _dataset(asked.dataset), gpus=gpus)
@@ -59,6 +59,25 @@ def decide(asked: JobSpec, project: str, registry: Registry, *, gpus: int) -> De
         return _evaluation(asked, project, registry, gpus)
     except suits.Unresolvable as error:
         raise Invalid(str(error), field=error.field) from error
+
+
+def known_gpus(asked: JobSpec, capacity: Capacity | None) -> int:
+    """GPUs that the defaults of `asked` are chosen for. Raises ClusterUnavailable when that matters and
+    the cluster has never answered."""
+    if capacity is not None:
+        return int(capacity.gpus)
+    if asked.gpus_per_worker is None or (asked.gpus_per_worker and asked.workers is None):
+        raise ClusterUnavailable(
+            "The cluster has not answered yet, so whether to use its GPUs is not known; ask again "
+            "in a moment, or give 'workers' and 'gpus_per_worker'."
+        )
+    return 0
+
+
+def check_labels(labels: Mapping[str, str]) -> None:
+    """Raises Invalid for what no database keeps."""
+    if any("\0" in value for value in labels.values()):
+        raise Invalid("A label cannot contain the character NUL.", field="labels")
 
 
 def _evaluation(asked: EvaluateSpec, project: str, registry: Registry, gpus: int) -> Decided:

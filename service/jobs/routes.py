@@ -1,4 +1,5 @@
-"""Routes of jobs: submit, list, look, cancel. What a job left behind is read in `reading`."""
+"""Routes of jobs: submit, list, look, change, pause, resume, cancel, delete. What a job left behind is
+read in `reading`."""
 
 import hashlib
 import json
@@ -13,9 +14,11 @@ from service.errors import (
     IllegalTransition,
     Invalid,
     NotFound,
+    QuotaExceeded,
+    StorageUnavailable,
 )
 from service.jobs import examples
-from service.jobs.schemas import JobOut, JobsOut, JobsWanted, PlanOut
+from service.jobs.schemas import JobChange, JobOut, JobsOut, JobsWanted, PlanOut, Resumption
 from service.problems import fails_with
 from trainer.contract.kinds import JobSpec
 
@@ -30,9 +33,12 @@ IdempotencyKey = Annotated[
         max_length=255,
         pattern=r"^[!-~]+$",
         description="Any text of your own: sent again with the same body within 24 hours, it "
-        "answers what the first request was answered, and makes no second job.",
+        "answers what the first request was answered, and makes no second job. A request that is "
+        "refused leaves the key free. The calls on a job that there is need no key: sent again, they "
+        "change nothing more.",
     ),
 ]
+AS_IT_WAS = Resumption()
 DryRun = Annotated[bool, Query(description="Answer with the plan (200), and make no job.")]
 
 
@@ -42,7 +48,7 @@ DryRun = Annotated[bool, Query(description="Answer with the plan (200), and make
     summary="Submit a job",
     response_model=JobOut,
     response_description="The job, waiting in line",
-    responses=fails_with(Invalid, IdempotencyMismatch, ClusterUnavailable)
+    responses=fails_with(Invalid, IdempotencyMismatch, QuotaExceeded, ClusterUnavailable)
     | {
         200: {"model": PlanOut, "description": "The plan, with `dry_run=true`"},
         201: {"headers": {"Location": {"schema": {"type": "string"}}}},
@@ -83,6 +89,54 @@ def get_job(job_id: JobId, project: ProjectDep, jobs: JobsDep) -> JobOut:
     return JobOut.of(jobs.get(project, job_id))
 
 
+@router.patch(
+    "/{job_id}", summary="Change a job", responses=fails_with(NotFound, IllegalTransition, Invalid)
+)
+def change_job(job_id: JobId, change: JobChange, project: ProjectDep, jobs: JobsDep) -> JobOut:
+    """Another priority, name, or other labels; what is left out stays as it is. Of a job that has ended
+    only the name and the labels can be changed."""
+    return JobOut.of(jobs.change(project, job_id, change.model_dump(exclude_unset=True)))
+
+
+@router.delete(
+    "/{job_id}",
+    status_code=204,
+    summary="Delete a job",
+    responses=fails_with(NotFound, IllegalTransition),
+)
+def delete_job(job_id: JobId, project: ProjectDep, jobs: JobsDep) -> None:
+    """Forget a job that has ended, with its metrics, logs and checkpoints. Models that were registered of
+    it keep their own copy."""
+    jobs.delete(project, job_id)
+
+
+@router.post(
+    "/{job_id}/pause",
+    status_code=202,
+    summary="Pause a job",
+    responses=fails_with(NotFound, IllegalTransition),
+)
+def pause_job(job_id: JobId, project: ProjectDep, jobs: JobsDep) -> JobOut:
+    """Ask a job to keep a checkpoint of the step it is at, and to give its resources back. A job that
+    waits in line leaves it. Sent again, it changes nothing."""
+    return JobOut.of(jobs.pause(project, job_id))
+
+
+@router.post(
+    "/{job_id}/resume",
+    status_code=202,
+    summary="Resume or extend a job",
+    responses=fails_with(NotFound, IllegalTransition, Invalid, QuotaExceeded, StorageUnavailable),
+)
+def resume_job(
+    job_id: JobId, project: ProjectDep, jobs: JobsDep, how: Resumption = AS_IT_WAS
+) -> JobOut:
+    """Let a paused, failed or cancelled job go on from its last good checkpoint: the same id, its next
+    attempt. A training that succeeded goes on to more `epochs`; an evaluation starts anew. The body may
+    be left out. Sent again while the job waits in line, it changes nothing."""
+    return JobOut.of(jobs.resume(project, job_id, epochs=how.epochs))
+
+
 @router.post(
     "/{job_id}/cancel",
     status_code=202,
@@ -90,7 +144,8 @@ def get_job(job_id: JobId, project: ProjectDep, jobs: JobsDep) -> JobOut:
     responses=fails_with(NotFound, IllegalTransition),
 )
 def cancel_job(job_id: JobId, project: ProjectDep, jobs: JobsDep) -> JobOut:
-    """Ask a job to stop; its processes are gone and its resources free within 10 s."""
+    """Ask a job to stop; its processes are gone and its resources free within 10 s. It may keep a
+    checkpoint before, from which it can be resumed. Sent again, it changes nothing."""
     return JobOut.of(jobs.cancel(project, job_id))
 
 

@@ -1,7 +1,7 @@
 """Jobs as rows of the database, and back. Used by `JobStore`."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -12,6 +12,10 @@ from trainer.contract.kinds import Resolved
 from trainer.contract.reasons import Reason
 
 AnyRow = Row[*tuple[Any, ...]]
+
+PRIORITY_STEP_S = 3600
+"""Seconds of waiting that a step of priority is worth: so nobody waits for ever behind higher ones, and
+the order of the line needs no change while time goes by."""
 
 _PROGRESS = TypeAdapter(Progress)
 _RESULT = TypeAdapter(Result)
@@ -43,7 +47,19 @@ def changing(job: Job) -> dict[str, Any]:
         "changed_at": job.changed_at,
         "started_at": job.started_at,
         "ended_at": job.ended_at,
+        "workers": job.workers,
+        "queued_at": job.queued_at,
+        "not_before": job.not_before,
+        "pending_until": _pending_until(job),
+        "ran_s": job.ran_s,
+        "turn": turn(job),
+        "revision": job.revision,
     }
+
+
+def asked(job: Job) -> dict[str, Any]:
+    """The columns that change only when somebody asks for it."""
+    return {"priority": job.spec.priority, "spec": job.spec.model_dump(mode="json")}
 
 
 def columns(job: Job) -> dict[str, Any]:
@@ -52,11 +68,16 @@ def columns(job: Job) -> dict[str, Any]:
         "id": job.id,
         "project": job.project,
         "kind": job.spec.kind,
-        "priority": job.spec.priority,
-        "spec": job.spec.model_dump(mode="json"),
         "created_at": job.created_at,
     }
-    return fixed | changing(job)
+    return fixed | asked(job) | changing(job)
+
+
+def labels(job: Job) -> list[dict[str, str]]:
+    """The rows of its labels."""
+    return [
+        {"job_id": job.id, "key": key, "value": value} for key, value in job.spec.labels.items()
+    ]
 
 
 def job_of(row: AnyRow) -> Job:
@@ -74,6 +95,11 @@ def job_of(row: AnyRow) -> Job:
         ended_at=row.ended_at,
         progress=_PROGRESS.validate_python(row.progress) if row.progress else None,
         result=_RESULT.validate_python(row.result) if row.result else None,
+        workers=row.workers,
+        queued_at=row.queued_at,
+        not_before=row.not_before,
+        ran_s=row.ran_s,
+        revision=row.revision,
     )
 
 
@@ -84,7 +110,7 @@ def event_columns(job: Job, was: State | None) -> dict[str, Any]:
         "at": job.changed_at,
         "from_state": was.value if was else None,
         "to_state": job.state.value,
-        "reason": reason_column(job.reason) if was else None,
+        "reason": reason_column(job.reason),
         "attempt": job.attempt,
     }
 
@@ -115,6 +141,17 @@ def whole(job: Job) -> dict[str, Any]:
 
 def unwhole(shown: dict[str, Any]) -> Job:
     return _JOB.validate_python(shown)
+
+
+def turn(job: Job) -> float:
+    """Among a project's queued jobs the lowest starts first."""
+    return job.in_line_since.timestamp() - PRIORITY_STEP_S * job.spec.priority
+
+
+def _pending_until(job: Job) -> datetime | None:
+    if job.state is not State.QUEUED or job.spec.max_pending is None:
+        return None
+    return job.changed_at + timedelta(seconds=job.spec.max_pending)
 
 
 def _reason(column: dict[str, Any] | None) -> Reason | None:

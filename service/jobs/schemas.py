@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from service.cluster.cluster import Capacity
 from service.http.example import example
@@ -11,10 +11,11 @@ from service.jobs import examples
 from service.jobs.plan import Plan
 from service.jobs.store import Page
 from service.lifecycle import Job, Progress, Result, State
-from trainer.contract.asked import Demand
+from trainer.contract.asked import Demand, JobName, Labels, Priority
 from trainer.contract.evaluation import ResolvedEvaluation
 from trainer.contract.kinds import Kind, Resolved
 from trainer.contract.reasons import Reason
+from trainer.contract.spec import Epochs
 
 
 class JobsWanted(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
@@ -55,9 +56,11 @@ class JobOut(BaseModel, use_attribute_docstrings=True):
     kind: Kind
     state: State
     reason: Reason | None
-    """What it waits for, or what ended it."""
+    """Why it is in this state. null only in jobs of a version that did not say it of every state."""
     attempt: int
     """Number of its newest attempt, from 1; 0 before the first."""
+    workers: int | None
+    """Of its newest attempt, where `spec` leaves a choice; null before the first."""
     spec: Resolved
     """What was asked for, with every default filled in."""
     progress: Progress | None
@@ -78,6 +81,7 @@ class JobOut(BaseModel, use_attribute_docstrings=True):
             state=job.state,
             reason=job.reason,
             attempt=job.attempt,
+            workers=job.workers,
             spec=job.spec,
             progress=job.progress,
             result=job.result,
@@ -89,6 +93,54 @@ class JobOut(BaseModel, use_attribute_docstrings=True):
             ended_at=job.ended_at,
             links=_links(job),
         )
+
+
+def _unset(schema: dict[str, Any]) -> None:
+    """What is left out stays as it is: nothing is its default."""
+    schema.pop("default", None)
+
+
+UNSET: Any = None
+"""Of fields that were left out; `model_fields_set` says which."""
+
+
+class JobChange(BaseModel):
+    """What is left out stays as it is; something has to be given."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        json_schema_extra={"examples": [{"priority": 10}, {"name": None, "labels": {"team": "a"}}]},
+    )
+
+    priority: Priority = Field(default=UNSET, json_schema_extra=_unset)
+    """Its new place in line; of a job that runs it counts when that is queued again."""
+    name: JobName | None = Field(default=UNSET, json_schema_extra=_unset)
+    """null takes the name away."""
+    labels: Labels = Field(default=UNSET, json_schema_extra=_unset)
+    """All of its labels: those that are not given are gone."""
+
+    @model_validator(mode="after")
+    def _something(self) -> "JobChange":
+        if not self.model_fields_set:
+            raise ValueError("give 'priority', 'name' or 'labels': they can be changed")
+        return self
+
+
+class Resumption(BaseModel):
+    """How a job goes on."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        json_schema_extra={"examples": [{"epochs": 30}, {}]},
+    )
+
+    epochs: Epochs | None = None
+    """Of a training: its length in all, more than it has done; its schedule stretches over them. A
+    succeeded job needs it. Default: as it was."""
 
 
 class JobsOut(BaseModel, use_attribute_docstrings=True):
@@ -143,6 +195,9 @@ class PlanOut(BaseModel, use_attribute_docstrings=True):
     bytes a parameter, and 4 bytes an activation of the largest layer for the worker's images in the largest
     view. The libraries' own memory comes on top."""
     demand: Demand
+    """Of the cluster, with all of its workers."""
+    least_demand: Demand
+    """Of an elastic job with the fewest workers that it starts with; else the same."""
     cluster: Available | None
     """As last seen; null while the cluster has not answered."""
     checks: list[Reason]
@@ -158,6 +213,7 @@ class PlanOut(BaseModel, use_attribute_docstrings=True):
             multiply_adds=plan.multiply_adds,
             memory_per_worker_bytes=plan.memory_per_worker_bytes,
             demand=plan.demand,
+            least_demand=plan.least_demand,
             cluster=Available.of(plan.cluster) if plan.cluster else None,
             checks=list(plan.checks),
             notes=list(plan.notes),
@@ -166,7 +222,7 @@ class PlanOut(BaseModel, use_attribute_docstrings=True):
 
 def _links(job: Job) -> dict[str, str]:
     here = f"/jobs/{job.id}"
-    parts = ["metrics", "logs", "events", "checkpoints", "cancel"]
+    parts = ["metrics", "logs", "events", "checkpoints", "pause", "resume", "cancel"]
     if isinstance(job.spec, ResolvedEvaluation) and job.spec.analyse:
         parts.append("analysis")
     return {"self": here, "stream": f"{here}/metrics/stream"} | {

@@ -1,41 +1,36 @@
 """What can be done with jobs. Routes call it; the reconciler carries out what it decides."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, TypeVar
 
 from service.cluster.cluster import Capacity
-from service.errors import (
-    AlreadyTaken,
-    ClusterUnavailable,
-    Conflict,
-    IdempotencyMismatch,
-    Invalid,
-    NotFound,
-)
-from service.jobs import fit, plan, resolving
+from service.errors import Conflict, IdempotencyMismatch, Invalid, NotFound, ServiceError
+from service.jobs import control, fit, plan, resolving
 from service.jobs.history import History
 from service.jobs.plan import Plan
+from service.jobs.records import Records
 from service.jobs.resolving import Decided, Registry
 from service.jobs.rows import Event
 from service.jobs.store import Claim, Filter, JobStore, Page
-from service.lifecycle import Job, State, advance
-from trainer.contract import layout
-from trainer.contract.analysis import Analysis
-from trainer.contract.attempts import LogLine, MetricPoint, Split
-from trainer.contract.checkpoints import Checkpoint
-from trainer.contract.evaluation import ResolvedEvaluation
+from service.lifecycle import TERMINAL, Job, State
+from trainer.contract import crashes
+from trainer.contract.crashes import Point
 from trainer.contract.kinds import JobSpec
-from trainer.contract.manifest import FileEntry
 from trainer.contract.names import NAME_PATTERN
-from trainer.contract.objects.store import NoSuchObject, ObjectStore
-from trainer.contract.reasons import Code, reason
+from trainer.contract.objects.store import ObjectStore
 
 CLAIMS_LAST = timedelta(hours=24)
 """How long an idempotency key is remembered."""
 
-LEVELS = ("debug", "info", "warning", "error")
+Kept = TypeVar("Kept")
+
+
+def unlimited(project: str) -> None:
+    """A quota that every project is within."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +45,18 @@ class Jobs:
     new_id: Callable[[], str]
     registry: Registry
     """The models that evaluations may name."""
-    history: History = field(init=False)
+    check_quota: Callable[[str], None] = unlimited
+    """Raises QuotaExceeded when a project may have no further live job."""
+    records: Records = field(init=False)
+    """What jobs left behind."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "history", History(self.objects))
+        records = Records(self.get, self.objects, History(self.objects))
+        object.__setattr__(self, "records", records)
+
+    @property
+    def history(self) -> History:
+        return self.records.history
 
     def plan(self, project: str, spec: JobSpec) -> Plan:
         """What the job would be, and what would keep it from starting. Raises Invalid."""
@@ -68,23 +71,18 @@ class Jobs:
         body_sha256: str = "",
     ) -> tuple[Job, bool]:
         """The job as first answered, and whether that was an earlier request with the same key.
-        Raises Invalid, or IdempotencyMismatch when the key was used with another body."""
+        Raises Invalid, QuotaExceeded, or IdempotencyMismatch when the key was used with another body."""
         if idempotency_key is None:
-            job = self._new(project, spec)
-            self.store.insert(job)
-            return job, False
+            return self._insert(project, spec), False
         claim = Claim(idempotency_key, body_sha256)
         if first := self._replay(project, claim):
             return first, True
-        job = self._new(project, spec)
-        self.store.forget_claims(job.created_at - CLAIMS_LAST, of=(project, claim.key))
         try:
-            self.store.insert(job, claim)
-        except AlreadyTaken:  # the same request, a moment earlier
+            return self._insert(project, spec, claim), False
+        except ServiceError:  # what stands in the way may be the same request, a moment earlier
             if first := self._replay(project, claim):
                 return first, True
             raise
-        return job, False
 
     def get(self, project: str, job_id: str) -> Job:
         """Raises NotFound, also for another project's job."""
@@ -110,103 +108,88 @@ class Jobs:
             raise Invalid("A label cannot contain the character NUL.", field="label")
         return self.store.page(project, Filter(state, kind, label), limit=limit, cursor=cursor)
 
-    def cancel(self, project: str, job_id: str) -> Job:
-        """Ask a job to stop; nothing happens when it is being cancelled. Raises IllegalTransition
-        when it has ended."""
-        while True:
-            job = self.get(project, job_id)
-            if job.state is State.CANCELLING:
-                return job
-            why = reason(Code.CANCELLED_BY_USER, "It was cancelled on request.")
-            asked = advance(job, State.CANCELLING, at=self.clock(), reason=why)
-            try:
-                self.store.save(asked, was=job)
-            except Conflict:
-                continue  # it moved on; look again
-            # Of an attempt something may still run: then the reconciler ends the job.
-            return asked if job.attempt else self._end_unstarted(asked)
-
     def events(self, project: str, job_id: str) -> list[Event]:
         return self.store.events(self.get(project, job_id).id)
 
-    def metrics(
-        self, project: str, job_id: str, *, since_step: int = 0, split: Split | None = None
-    ) -> list[MetricPoint]:
-        """Points of `since_step` and later over all attempts: each (step, split) once, by step,
-        `train` before `val`."""
-        job = self.get(project, job_id)
-        return self.history.metrics(job.id, job.attempt, since_step=since_step, split=split)
+    def cancel(self, project: str, job_id: str) -> Job:
+        """Ask a job to stop; nothing happens when it is being cancelled. Raises IllegalTransition
+        when it has ended."""
+        return self._ask(project, job_id, control.cancelled)
 
-    def logs(  # noqa: PLR0913 - one parameter for each of the query's
-        self,
-        project: str,
-        job_id: str,
-        *,
-        attempt: int | None = None,
-        rank: str | None = None,
-        level: str | None = None,
-        q: str | None = None,
-    ) -> list[LogLine]:
-        """Lines of all attempts in turn, each attempt's by time. `level` is the least severe that is
-        wanted; `q` is part of the message, in whatever case."""
-        job = self.get(project, job_id)
-        wanted = LEVELS[LEVELS.index(level) :] if level in LEVELS else LEVELS
-        return [
-            line
-            for number in range(1, job.attempt + 1)
-            if attempt in (None, number)
-            for line in self.history.logs(job.id, number)
-            if rank in (None, line.rank)
-            and line.level in wanted
-            and (q or "").casefold() in line.message.casefold()
-        ]
+    def pause(self, project: str, job_id: str) -> Job:
+        """Ask a job to keep a checkpoint and give its resources back; nothing happens when it has been
+        asked before. Raises IllegalTransition when it has ended, or is being cancelled."""
+        return self._ask(project, job_id, control.paused)
 
-    def checkpoints(self, project: str, job_id: str) -> list[Checkpoint]:
-        """Those that can be used, lowest step first; a step has one at most."""
-        job = self.get(project, job_id)
-        return self.history.checkpoints(job.id, job.attempt)
+    def resume(self, project: str, job_id: str, *, epochs: int | None = None) -> Job:
+        """Let a paused or ended job go on from its last good checkpoint, until it has `epochs` in all.
+        Raises IllegalTransition while it is live, QuotaExceeded, or Invalid."""
 
-    def checkpoint_file(
-        self, project: str, job_id: str, step: int, name: str
-    ) -> tuple[FileEntry, Iterator[bytes]]:
-        """A file of a listed checkpoint: what it is, and its bytes in pieces. Raises NotFound."""
-        for found in self.checkpoints(project, job_id):
-            for entry in found.manifest.files:
-                if found.meta.step == step and entry.name == name:
-                    return entry, self.objects.stream(f"{found.prefix}/{name}")
-        raise NotFound(
-            f"There is no such file; GET /jobs/{job_id}/checkpoints lists those that there are."
-        )
+        def step(job: Job, at: datetime) -> control.Path:
+            reached = partial(self._reached, job)
+            path = control.resumed(job, at, epochs=epochs, reached=reached)
+            if job.state in TERMINAL:
+                self.check_quota(project)
+            return path
 
-    def analysis(self, project: str, job_id: str) -> Analysis:
-        """An evaluation's analysis. Raises NotFound while there is none."""
-        return Analysis.model_validate_json(self._analysed(project, job_id, layout.analysis))
+        return self._ask(project, job_id, step)
 
-    def analysis_picture(self, project: str, job_id: str) -> bytes:
-        """The same as PNG. Raises NotFound while there is none."""
-        return self._analysed(project, job_id, layout.analysis_picture)
+    def change(self, project: str, job_id: str, change: Mapping[str, Any]) -> Job:
+        """Give a job another `priority`, `name` or other `labels`. Raises Invalid, or IllegalTransition
+        for the priority of one that has ended."""
+        resolving.check_labels(change.get("labels", {}))
 
-    def _analysed(self, project: str, job_id: str, key: Callable[[str, int], str]) -> bytes:
-        job = self.get(project, job_id)
-        if not (isinstance(job.spec, ResolvedEvaluation) and job.spec.analyse):
-            raise NotFound(
-                f"Job {job.id} was not asked for an analysis; submit an evaluation with 'analyse': true."
-            )
-        try:
-            return self.objects.get(key(job.id, job.attempt))
-        except NoSuchObject as error:
-            raise NotFound(
-                f"Job {job.id} is {job.state} and has no analysis (yet); it is written when the images "
-                "are counted."
-            ) from error
+        def decide(job: Job) -> Callable[[], Job]:
+            return partial(self.store.amend, control.changed(job, change), was=job)
 
-    def _end_unstarted(self, job: Job) -> Job:
-        ended = advance(job, State.CANCELLED, at=job.changed_at, reason=job.reason)
-        try:
-            self.store.save(ended, was=job)
-        except Conflict:  # the reconciler was faster
-            return self.get(job.project, job.id)
-        return ended
+        return self._until_kept(project, job_id, decide)
+
+    def delete(self, project: str, job_id: str) -> None:
+        """Forget a job that has ended; the reconciler removes its objects. Raises IllegalTransition
+        while it is live."""
+
+        def decide(job: Job) -> Callable[[], None]:
+            control.check_deletable(job)
+            return partial(self.store.delete, job, at=self.clock())
+
+        self._until_kept(project, job_id, decide)
+        crashes.point(Point.AFTER_DELETE)
+
+    def _ask(self, project: str, job_id: str, step: Callable[[Job, datetime], control.Path]) -> Job:
+        """The job after `step`, as it is kept."""
+
+        def decide(job: Job) -> Callable[[], Job]:
+            path = step(job, self.clock())
+            if not path:
+                return lambda: job
+            return partial(self.store.save, path[-1], was=job, through=path[:-1])
+
+        return self._until_kept(project, job_id, decide)
+
+    def _until_kept(
+        self, project: str, job_id: str, decide: Callable[[Job], Callable[[], Kept]]
+    ) -> Kept:
+        """Keep what `decide` makes of the job as it is."""
+        while True:
+            keep = decide(self.get(project, job_id))
+            try:
+                return keep()
+            except Conflict:
+                continue  # it moved on; look again
+
+    def _reached(self, job: Job) -> int:
+        """The step of its last good checkpoint; 0 without one."""
+        found = self.records.checkpoints(job.project, job.id)
+        return found[-1].meta.step if found else 0
+
+    def _insert(self, project: str, spec: JobSpec, claim: Claim | None = None) -> Job:
+        job = self._new(project, spec)
+        self.check_quota(project)
+        if claim:
+            self.store.forget_claims(job.created_at - CLAIMS_LAST, of=(project, claim.key))
+        self.store.insert(job, claim)
+        crashes.point(Point.AFTER_INSERT)
+        return job
 
     def _replay(self, project: str, claim: Claim) -> Job | None:
         """The first answer to the key, if it has one. Raises IdempotencyMismatch."""
@@ -233,16 +216,5 @@ class Jobs:
         )
 
     def _decide(self, project: str, spec: JobSpec) -> Decided:
-        return resolving.decide(spec, project, self.registry, gpus=self._gpus(spec))
-
-    def _gpus(self, spec: JobSpec) -> int:
-        """GPUs that the defaults are chosen for."""
-        capacity = self.capacity()
-        if capacity is not None:
-            return int(capacity.gpus)
-        if spec.gpus_per_worker is None or (spec.gpus_per_worker and spec.workers is None):
-            raise ClusterUnavailable(
-                "The cluster has not answered yet, so whether to use its GPUs is not known; ask again "
-                "in a moment, or give 'workers' and 'gpus_per_worker'."
-            )
-        return 0
+        gpus = resolving.known_gpus(spec, self.capacity())
+        return resolving.decide(spec, project, self.registry, gpus=gpus)

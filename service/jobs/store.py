@@ -1,18 +1,32 @@
 """Jobs in the database: the truth about them. Used by `Jobs` and the reconciler."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, and_, delete, exists, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
-from service.db.tables import AttemptRow, EventRow, IdempotencyRow, JobRow, LabelRow
+from service.db.tables import AttemptRow, EventRow, IdempotencyRow, JobRow, LabelRow, TrashRow
 from service.errors import AlreadyTaken, Conflict
 from service.jobs import rows
 from service.jobs.rows import Event
 from service.lifecycle import HOLDING, Job, Progress, State
+from service.webhooks import outbox
 from trainer.contract.reasons import Reason
 
 JOBS = JobRow.__table__.c
@@ -60,6 +74,16 @@ class Held:
     job: Job
     submitted: bool
     """Whether the cluster took its newest attempt."""
+    attempted: bool = True
+    """Whether it has an attempt that may run: one that was made since it was made or last resumed."""
+
+
+@dataclass(frozen=True)
+class Trash:
+    """A deleted job."""
+
+    job_id: str
+    deleted_at: datetime
 
 
 @dataclass(frozen=True)
@@ -71,15 +95,14 @@ class JobStore:
     def insert(self, job: Job, claim: Claim | None = None) -> None:
         """Keep a new job and its first event, and the answer to its idempotency key.
         Raises AlreadyTaken when the key is in use; then nothing is kept."""
-        labels = [
-            {"job_id": job.id, "key": key, "value": value} for key, value in job.spec.labels.items()
-        ]
+        labels = rows.labels(job)
         try:
             with self.engine.begin() as connection:
                 if claim:
                     _keep(connection, job, claim)
                 connection.execute(insert(JobRow), rows.columns(job))
                 connection.execute(insert(EventRow), rows.event_columns(job, None))
+                outbox.note(connection, job, None)
                 if labels:
                     connection.execute(insert(LabelRow), labels)
         except IntegrityError as error:
@@ -129,47 +152,95 @@ class JobStore:
         more = len(jobs) > limit
         return Page(tuple(jobs[:limit]), jobs[limit - 1].id if more else None)
 
-    def save(self, job: Job, *, was: Job) -> None:
-        """Keep `job` if the stored one still is as `was`: in its state and attempt. The event,
-        and a new attempt's row, are kept with it. Raises Conflict."""
-        move = (
-            update(JobRow)
-            .where(JOBS.id == was.id, JOBS.state == was.state.value, JOBS.attempt == was.attempt)
-            .values(rows.changing(job))
-        )
+    def save(self, job: Job, *, was: Job, through: tuple[Job, ...] = ()) -> Job:
+        """Keep `job` in its new state if nobody has written it since `was` was read; the event, those of
+        the states it only went `through`, and a new attempt's row are kept with it. The job as it is
+        kept. Raises Conflict."""
         with self.engine.begin() as connection:
-            if connection.execute(move).rowcount != 1:
-                raise Conflict(f"Job {was.id} is no longer {was.state}; look at it again.")
-            connection.execute(insert(EventRow), rows.event_columns(job, was.state))
+            kept = _replace(connection, job, was)
+            for before, after in pairwise((was, *through, job)):
+                connection.execute(insert(EventRow), rows.event_columns(after, before.state))
+                outbox.note(connection, after, before.state)
             if job.attempt > was.attempt:
                 attempt = {"job_id": job.id, "number": job.attempt, "created_at": job.changed_at}
                 connection.execute(insert(AttemptRow), attempt)
+        return kept
+
+    def amend(self, job: Job, *, was: Job) -> Job:
+        """Keep what somebody asked to change of a job (priority, name, labels) in the same state. The
+        job as it is kept. Raises Conflict as `save` does."""
+        with self.engine.begin() as connection:
+            kept = _replace(connection, job, was)
+            connection.execute(delete(LabelRow).where(LabelRow.job_id == job.id))
+            if labels := rows.labels(job):
+                connection.execute(insert(LabelRow), labels)
+        return kept
+
+    def delete(self, was: Job, *, at: datetime) -> None:
+        """Forget a job; its objects are left to whoever empties the trash. Raises Conflict as `save`
+        does."""
+        gone = delete(JobRow).where(JOBS.id == was.id, JOBS.revision == was.revision)
+        with self.engine.begin() as connection:
+            if connection.execute(gone).rowcount != 1:
+                raise _moved(was)
+            trash = {"job_id": was.id, "deleted_at": at, "sweep_at": at}
+            connection.execute(insert(TrashRow), trash)
 
     def holding(self) -> list[Held]:
         """Every job that may hold resources, oldest first."""
         newest = and_(AttemptRow.job_id == JOBS.id, AttemptRow.number == JOBS.attempt)
         wanted = (
-            select(*COLUMNS, AttemptRow.submitted_at)
+            select(*COLUMNS, AttemptRow.submitted_at, AttemptRow.created_at.label("attempted_at"))
             .outerjoin_from(JobRow, AttemptRow, newest)
             .where(JOBS.state.in_([state.value for state in HOLDING]))
             .order_by(JOBS.id)
         )
         with self.engine.connect() as connection:
             found = connection.execute(wanted).all()
-        return [Held(rows.job_of(row), row.submitted_at is not None) for row in found]
+        return [_held(rows.job_of(row), row.submitted_at, row.attempted_at) for row in found]
 
-    def line(self, *, limit: int, after: Job | None = None) -> list[Job]:
-        """Queued jobs in the order in which they start: highest priority, then oldest."""
-        order = (JOBS.priority.desc(), JOBS.id)
-        ids = select(JOBS.id).where(JOBS.state == State.QUEUED.value)
+    def line(
+        self, project: str, *, now: datetime, limit: int, after: Job | None = None
+    ) -> list[Job]:
+        """A project's queued jobs whose retries are not still to wait, in the order of their turns."""
+        order = (JOBS.turn, JOBS.id)
+        ids = select(JOBS.id).where(JOBS.state == State.QUEUED.value, JOBS.project == project)
+        ids = ids.where(_may_start(now))
         if after:
-            first, second = after.spec.priority, after.id
-            later = (JOBS.priority < first) | ((JOBS.priority == first) & (JOBS.id > second))
-            ids = ids.where(later)
+            first = rows.turn(after)
+            ids = ids.where((JOBS.turn > first) | ((JOBS.turn == first) & (JOBS.id > after.id)))
         # The index answers the inner question alone: thousands of queued jobs are not read.
         ids = ids.order_by(*order).limit(limit)
         wanted = select(*COLUMNS).where(JOBS.id.in_(ids), JOBS.state == State.QUEUED.value)
         return self._jobs(wanted.order_by(*order))
+
+    def heads(self, *, now: datetime) -> dict[str, float]:
+        """Projects that have jobs in `line`, each with the turn of its first."""
+        queued = (JOBS.state == State.QUEUED.value, _may_start(now))
+        first = func.min(JOBS.turn).label("first")
+        wanted = select(JOBS.project, first).where(*queued).group_by(JOBS.project)
+        with self.engine.connect() as connection:
+            return {row.project: row.first for row in connection.execute(wanted)}
+
+    def pending_too_long(self, now: datetime, *, limit: int) -> list[Job]:
+        """Queued jobs whose `max_pending` is over."""
+        wanted = select(*COLUMNS).where(JOBS.pending_until <= now)
+        return self._jobs(wanted.order_by(JOBS.pending_until).limit(limit))
+
+    def trash(self, now: datetime, *, limit: int) -> list[Trash]:
+        """Deleted jobs whose objects are to be removed now."""
+        wanted = select(*TrashRow.__table__.c).where(TrashRow.sweep_at <= now)
+        with self.engine.connect() as connection:
+            found = connection.execute(wanted.order_by(TrashRow.sweep_at).limit(limit))
+            return [Trash(row.job_id, row.deleted_at) for row in found]
+
+    def swept(self, job_id: str, *, again_at: datetime | None) -> None:
+        """A deleted job's objects are removed; they are looked for again, or never more."""
+        one = TrashRow.job_id == job_id
+        done = delete(TrashRow).where(one)
+        again = update(TrashRow).where(one).values(sweep_at=again_at)
+        with self.engine.begin() as connection:
+            connection.execute(again if again_at else done)
 
     def set_reasons(self, reasons: Mapping[str, Reason]) -> None:
         """What queued jobs wait for, by id. Jobs that are no longer queued stay as they are."""
@@ -216,6 +287,31 @@ class JobStore:
     def _jobs(self, wanted: Select[Any]) -> list[Job]:
         with self.engine.connect() as connection:
             return [rows.job_of(row) for row in connection.execute(wanted)]
+
+
+def _may_start(now: datetime) -> ColumnElement[bool]:
+    return JOBS.not_before.is_(None) | (JOBS.not_before <= now)
+
+
+def _held(job: Job, submitted_at: datetime | None, attempted_at: datetime | None) -> Held:
+    is_new = attempted_at is not None and attempted_at >= job.in_line_since
+    return Held(job, submitted=submitted_at is not None, attempted=is_new)
+
+
+def _replace(connection: Connection, job: Job, was: Job) -> Job:
+    """Write `job` over `was`. Raises Conflict."""
+    kept = replace(job, revision=was.revision + 1)
+    values = rows.changing(kept)
+    if job.spec != was.spec:
+        values |= rows.asked(job)
+    write = update(JobRow).where(JOBS.id == was.id, JOBS.revision == was.revision).values(values)
+    if connection.execute(write).rowcount != 1:
+        raise _moved(was)
+    return kept
+
+
+def _moved(was: Job) -> Conflict:
+    return Conflict(f"Job {was.id} is no longer {was.state}; look at it again.")
 
 
 def _keep(connection: Connection, job: Job, claim: Claim) -> None:

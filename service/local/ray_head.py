@@ -20,6 +20,7 @@ from service.local.instance import Places
 from service.local.processes import KEEP_ENVIRONMENT, MARK, end_marked, mark_of, same_process
 from service.local.ray_record import RayPorts, RayRecord
 from service.local.ray_serve import answers, serve_answers, start_serve
+from trainer.contract import crashes
 
 READY_WITHIN_S = 90.0
 LOOK_EVERY_S = 0.1
@@ -194,11 +195,12 @@ def cpus_here() -> int:
 
 
 def environment(places: Places, base: Mapping[str, str]) -> dict[str, str]:
-    """Of every process of Ray: marked as ours, and without the service's own settings and keys."""
+    """Of every process of Ray: marked as ours, and without the service's own settings and keys. Where a
+    test wants a crash, it can be there too."""
     kept = {
         name: value
         for name, value in base.items()
-        if name not in NOT_FOR_RAY and not name.startswith("RESIDUAL_")
+        if name == crashes.SETTING or (name not in NOT_FOR_RAY and not name.startswith("RESIDUAL_"))
     }
     token_of(places)
     return (
@@ -210,6 +212,8 @@ def environment(places: Places, base: Mapping[str, str]) -> dict[str, str]:
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(places.ray_token),
             "RAY_USAGE_STATS_ENABLED": "0",
+            # Seconds that a worker may take to say goodbye to the others: one of them may be frozen.
+            "TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S": "3",
             # How old the figures of free CPUs may be, in seconds.
             "AUTOSCALER_UPDATE_INTERVAL_S": "1",
         }

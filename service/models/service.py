@@ -46,7 +46,7 @@ class Models:
     ) -> ModelVersion:
         """A new version of a job's checkpoint at `step`, or of its best one."""
         job = self.jobs.get(project, job_id)
-        listed = self.jobs.checkpoints(project, job_id)
+        listed = self.jobs.records.checkpoints(project, job_id)
         chosen = _named(job, listed, step) if step else _best(job, listed)
         try:
             return self.registrar.make(project, name, chosen)

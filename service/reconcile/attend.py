@@ -7,25 +7,30 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Literal
 
 from service.cluster.cluster import Cluster, Sighting
 from service.jobs.history import History
 from service.jobs.store import Held, JobStore
 from service.lifecycle import Job, Result, State, advance
-from service.reconcile.decide import Act, Seen, Step, decide
+from service.reconcile import papers, told
+from service.reconcile.decide import GONE, decide
+from service.reconcile.leaving import Leaving
+from service.reconcile.look import Lookout
+from service.reconcile.outcomes import backoff
 from service.reconcile.progress import progress
-from trainer.contract import attempts, layout
-from trainer.contract.attempts import Best, Document, Order, Outcome, Started
+from service.reconcile.steps import Act, Seen, Step
+from trainer.contract import crashes
+from trainer.contract.attempts import Best
+from trainer.contract.crashes import Point
 from trainer.contract.names import submission_id
 from trainer.contract.objects.store import ObjectStore
-from trainer.contract.reasons import Code, Reason, reason
+from trainer.contract.reasons import Reason
 from trainer.contract.spec import ResolvedSpec
 
-LEAVES_WITHIN = timedelta(seconds=10)
-"""How long an attempt may take to exit after its outcome, before it is stopped."""
-
-ALIVE = (Sighting.PENDING, Sighting.RUNNING)
+AT_ONCE = timedelta(0)
+SETTLES = timedelta(seconds=10)
+"""How long an elastic job waits for its next attempt: until then Ray reports as used what the last one
+had, and the job would be given less than there is."""
 
 
 @dataclass
@@ -41,16 +46,22 @@ class Attendant:
     clock: Callable[[], datetime]
     storage_url: str
     """Of `objects`, as the cluster's machines reach it."""
-    _trying: set[str] = field(default_factory=set)
-    """Submissions that this program has begun and that the cluster has not taken yet."""
-    _leaving: dict[str, datetime] = field(default_factory=dict)
-    """Submissions whose jobs have moved on, and when they should be gone."""
+    lookout: Lookout = field(init=False)
+    leaving: Leaving = field(init=False)
 
-    def attend(self, held: Held, look: Callable[[str], Sighting]) -> None:
-        """Look at a job and take its next step. Raises Conflict when it has moved meanwhile, and
-        ClusterUnavailable or StoreUnavailable; then the next look does it."""
-        seen = self._see(held, look)
-        if step := decide(held.job.state, seen):
+    def __post_init__(self) -> None:
+        self.lookout = Lookout(self.objects, self.clock)
+        self.leaving = Leaving(self.cluster, self.clock)
+
+    def attend(
+        self, held: Held, look: Callable[[str], Sighting], leads: Callable[[], bool]
+    ) -> None:
+        """Look at a job and take its next step, if this program still `leads`: it may have been frozen
+        while it looked. Raises Conflict when the job has moved meanwhile, and ClusterUnavailable or
+        StoreUnavailable; then the next look does it."""
+        seen = self.lookout.see(held, look)
+        step = decide(held.job.state, seen)
+        if step and leads():
             self._act(held.job, seen, step)
 
     def note_progress(self, job: Job) -> None:
@@ -59,128 +70,94 @@ class Attendant:
         if now and now != job.progress:
             self.store.set_progress(job, now)
 
-    def see_off(self) -> None:
-        """Stop what should have exited by itself. Raises ClusterUnavailable."""
-        for submission, due in list(self._leaving.items()):
-            if self.clock() < due:
-                continue
-            if self.cluster.sighting(submission) in ALIVE:
-                self.cluster.stop(submission)
-                self._leaving[submission] = self.clock() + LEAVES_WITHIN
-            else:
-                del self._leaving[submission]
-
-    def _see(self, held: Held, look: Callable[[str], Sighting]) -> Seen:
-        job, tried, started, outcome = held.job, False, None, None
-        sighting = Sighting.MISSING  # a job without an attempt has nothing in the cluster
-        if job.attempt:
-            submission = submission_id(job.id, job.attempt)
-            sighting = look(submission)
-            outcome = self._outcome(job)
-            if outcome is None and job.state is State.STARTING:
-                started = self._read(layout.started, job, Started)
-                if not held.submitted and submission not in self._trying:
-                    tried = self._read(layout.order, job, Order) is not None
-        return Seen(
-            sighting=sighting,
-            submitted=held.submitted,
-            tried=tried,
-            started=started,
-            outcome=outcome,
-            retries=job.retries,
-            max_retries=job.spec.max_retries,
-            kind=job.spec.kind,
-        )
+    def halt(self, job: Job, why: Reason) -> None:
+        """Ask a job's newest attempt to keep a checkpoint and end."""
+        papers.ask_to_halt(self.objects, job, why, at=self.clock())
+        self.lookout.has_halted(submission_id(job.id, job.attempt))
 
     def _act(self, job: Job, seen: Seen, step: Step) -> None:
         submission = submission_id(job.id, job.attempt)
-        match step.act:
-            case Act.SUBMIT:
+        match step:
+            case Step(Act.SUBMIT):
                 self._submit(job, submission)
-            case Act.NOTE_SUBMITTED:
+            case Step(Act.NOTE_SUBMITTED):
                 self.store.mark_submitted(job, at=self.clock())
-            case Act.STOP:
+            case Step(Act.STOP):
                 self.cluster.stop(submission)
-            case Act.RUN:
-                self._move(job, State.RUNNING)
-            case Act.GIVE_UP:
-                standing = self._close(job, step.reason)
-                if then := decide(job.state, replace(seen, outcome=standing)):
-                    self._act(job, seen, then)
-            case Act.END_CANCELLED:
-                if job.attempt:
-                    self._close(job, step.reason)
-                self._move(job, State.CANCELLED, step.reason)
-            case Act.SUCCEED | Act.FAIL | Act.RETRY | Act.RETRY_FREE:
-                self._settle(job, step)
-                if seen.sighting in ALIVE:
-                    self._leaving[submission] = self.clock() + LEAVES_WITHIN
+            case Step(Act.RUN):
+                self._move(job, State.RUNNING, told.running(job, seen.started))
+            case Step(Act.HALT, reason=Reason() as why):
+                self.halt(job, why)
+            case Step(Act.GIVE_UP):
+                self._give_up(job, seen, step)
+            case _:
+                self._settle(job, step, attempted=seen.attempted)
+                if seen.sighting not in GONE:
+                    self.leaving.expect(submission)
 
     def _submit(self, job: Job, submission: str) -> None:
-        order = Order(
-            job_id=job.id,
-            attempt=job.attempt,
-            spec=job.spec,
-            resume_attempts=tuple(range(1, job.attempt)),
-        )
-        self._trying.add(submission)
-        key = layout.order(job.id, job.attempt)
-        self.objects.put(key, order.model_dump_json().encode())
+        self.lookout.is_trying(submission)
+        if job.attempt > 1:  # frozen processes of the one before end only when they are killed
+            self.leaving.expect(submission_id(job.id, job.attempt - 1), within=AT_ONCE)
+        papers.give_order(self.objects, job)
         self.cluster.submit(submission, entrypoint(self.storage_url, job.id, job.attempt))
+        crashes.point(Point.AFTER_SUBMIT)
         taken = self.store.mark_submitted(job, at=self.clock())
-        self._trying.discard(submission)
-        if not taken:
-            self._leaving[submission] = self.clock()  # it was ended meanwhile: nobody waits for it
+        self.lookout.has_tried(submission)
+        if not taken:  # it was ended meanwhile: nobody waits for it
+            self.leaving.expect(submission, within=AT_ONCE)
 
-    def _settle(self, job: Job, step: Step) -> None:
-        match step.act:
-            case Act.SUCCEED:
-                self._succeed(job, step.result)
-            case Act.FAIL:
-                self._move(job, State.FAILED, step.reason)
-            case Act.RETRY:
-                self._move(replace(job, retries=job.retries + 1), State.QUEUED, step.reason)
+    def _give_up(self, job: Job, seen: Seen, step: Step) -> None:
+        standing = papers.close(self.objects, job, step.reason, at=self.clock())
+        if then := decide(job.state, self.lookout.ended(job, seen, standing)):
+            self._act(job, seen, then)
+        if standing.status == "given_up" and seen.sighting not in GONE:
+            self.leaving.expect(submission_id(job.id, job.attempt), within=AT_ONCE)
+
+    def _settle(self, job: Job, step: Step, *, attempted: bool) -> None:
+        match step:
+            case Step(Act.SUCCEED, result=result):
+                self._succeed(job, result)
+            case Step(Act.FAIL, reason=Reason() as why):
+                self._move(job, State.FAILED, why)
+            case Step(Act.RETRY, reason=Reason() as why):
+                self._queue(replace(job, retries=job.retries + 1), why, backoff(job.retries + 1))
+            case Step(Act.RETRY_FREE, reason=Reason() as why):
+                self._queue(job, why, AT_ONCE)
+            case Step(Act.END_PAUSED, reason=Reason() as why):
+                kept = self.history.checkpoints(job.id, job.attempt)
+                step_kept = kept[-1].meta.step if kept else None
+                self._move(self._up_to_date(job), State.PAUSED, told.paused(why, step_kept))
+            case Step(Act.END_CANCELLED, reason=Reason() as why):
+                if attempted:
+                    papers.close(self.objects, job, why, at=self.clock())
+                self._move(job, State.CANCELLED, why)
             case _:
-                self._move(job, State.QUEUED, step.reason)
+                raise ValueError(f"{step} cannot be done with job {job.id}")
 
     def _succeed(self, job: Job, result: Result | None) -> None:
         is_named = isinstance(job.spec, ResolvedSpec) and job.spec.register_as
         if is_named and result and result.best:
             self.register(job, result.best)
-        newest = self.history.newest_points(job.id, job.attempt)
-        done = replace(job, result=result, progress=progress(job.spec, newest) or job.progress)
-        self._move(done, State.SUCCEEDED)
+            crashes.point(Point.AFTER_REGISTER)
+        done = replace(self._up_to_date(job), result=result)
+        self._move(done, State.SUCCEEDED, told.completed(job))
 
-    def _move(self, job: Job, to: State, why: Reason | None = None) -> None:
+    def _queue(self, job: Job, why: Reason, wait: timedelta) -> None:
+        now, spec = self.clock(), job.spec
+        if spec.least_workers < spec.workers:
+            wait = max(wait, SETTLES)
+        again = replace(job, not_before=now + wait if wait else None)
+        self._move(again, State.QUEUED, why)
+
+    def _up_to_date(self, job: Job) -> Job:
+        """With the last that its newest attempt measured."""
+        newest = self.history.newest_points(job.id, job.attempt) if job.attempt else []
+        return replace(job, progress=progress(job.spec, newest) or job.progress)
+
+    def _move(self, job: Job, to: State, why: Reason) -> None:
         self.store.save(advance(job, to, at=self.clock(), reason=why), was=job)
-
-    def _close(self, job: Job, why: Reason | None) -> Outcome:
-        """Give the attempt up; the outcome that stands, which may be its own."""
-        try:
-            return attempts.commit_outcome(self.objects, self._made(job, "given_up", why))
-        except ValueError as error:
-            return self._unreadable(job, error)
-
-    def _outcome(self, job: Job) -> Outcome | None:
-        try:
-            return self._read(layout.outcome, job, Outcome)
-        except ValueError as error:
-            return self._unreadable(job, error)
-
-    def _read(
-        self, key: Callable[[str, int], str], job: Job, kind: type[Document]
-    ) -> Document | None:
-        return attempts.read(self.objects, key(job.id, job.attempt), kind)
-
-    def _unreadable(self, job: Job, error: ValueError) -> Outcome:
-        return self._made(
-            job, "failed", reason(Code.INTERNAL, f"Its outcome is unreadable: {error}")
-        )
-
-    def _made(self, job: Job, status: Literal["failed", "given_up"], why: Reason | None) -> Outcome:
-        return Outcome(
-            job_id=job.id, attempt=job.attempt, status=status, reason=why, at=self.clock()
-        )
+        crashes.point(Point.AFTER_STATE)
 
 
 def entrypoint(storage_url: str, job_id: str, attempt: int) -> str:

@@ -3,95 +3,42 @@
 Total over states × sightings: a test goes through all of them.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
-
 from service.cluster.cluster import Sighting
-from service.lifecycle import Result, State
-from trainer.contract.attempts import Outcome, Started
-from trainer.contract.kinds import Kind
-from trainer.contract.reasons import RETRIED, Code, Reason, reason
+from service.lifecycle import State
+from service.reconcile.outcomes import overdue, settle, settle_paused
+from service.reconcile.steps import Act, Seen, Step
+from trainer.contract.reasons import Code, reason
 
+CANCEL_GRACE_S = 4.0
+"""Seconds that a cancelled attempt has to keep a checkpoint, from the request on. Ray needs up to 3 s
+to end it then, and 10 s in all are promised."""
+PAUSE_GRACE_S = 60.0
+"""Seconds that an attempt has to keep a checkpoint and end when nobody waits for its end: long enough
+for the slowest step and its checkpoint."""
+START_WITHIN_S = 300.0
+"""Seconds within which the first worker of an attempt that Ray runs must give a sign of life. Ray waits
+without an end for a machine that has gone since the job was admitted."""
 
-class Act(StrEnum):
-    """What the loop can do with a job. Each can be done again after a crash in the middle of it."""
-
-    SUBMIT = "submit"
-    """Write the order, give the attempt to the cluster, note that it took it."""
-    NOTE_SUBMITTED = "note_submitted"
-    """The cluster has it, and the note is missing: the service died in between."""
-    RUN = "run"
-    STOP = "stop"
-    GIVE_UP = "give_up"
-    """Close the attempt's outcome, so that a late commit is refused; then decide by what stands."""
-    SUCCEED = "succeed"
-    FAIL = "fail"
-    RETRY = "retry"
-    """Queue it again, at the cost of one of its retries."""
-    RETRY_FREE = "retry_free"
-    """Queue it again at no cost: it was the cluster's doing."""
-    END_CANCELLED = "end_cancelled"
-    """Close the attempt's outcome and end the job."""
-
-
-@dataclass(frozen=True)
-class Step:
-    act: Act
-    reason: Reason | None = None
-    result: Result | None = None
-    """Of SUCCEED."""
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What is seen of a job's newest attempt. The sighting is taken first, then the outcome: an
-    attempt commits its outcome before it ends, so one that had ended has it or never will."""
-
-    sighting: Sighting
-    submitted: bool
-    """Whether it is noted that the cluster took the attempt."""
-    tried: bool
-    """Whether another program began to submit the attempt, and did not note how that went."""
-    started: Started | None
-    outcome: Outcome | None
-    retries: int
-    """Spent so far."""
-    max_retries: int
-    kind: Kind
-    """Of the job: it says what a success must have left."""
+GONE = (Sighting.MISSING, Sighting.ENDED)
+PAUSED = reason(Code.PAUSED_BY_USER, "It was paused on request.")
+CANCELLED = reason(Code.CANCELLED_BY_USER, "It was cancelled on request.")
 
 
 def decide(state: State, seen: Seen) -> Step | None:
     """The next step of a job, or None when there is nothing to do."""
     match state:
         case State.STARTING | State.RUNNING:
-            return _settle(seen.outcome, seen) if seen.outcome else _watch(state, seen)
+            return settle(seen.outcome, seen) if seen.outcome else _watch(state, seen)
+        case State.PAUSING:
+            return _pause(seen)
         case State.CANCELLING:
-            return _cancel(seen.sighting)
+            return _cancel(seen)
         case _:
             return None  # queued jobs are moved by admission, ended ones by nobody
 
 
-def _cancel(sighting: Sighting) -> Step | None:
-    match sighting:
-        case Sighting.UNKNOWN:
-            return None  # it may still run
-        case Sighting.PENDING | Sighting.RUNNING:
-            return Step(Act.STOP)  # again and again: Ray forgets the stop of a pending submission
-        case Sighting.MISSING | Sighting.ENDED:
-            return Step(
-                Act.END_CANCELLED, reason(Code.CANCELLED_BY_USER, "It was cancelled on request.")
-            )
-
-
 def _watch(state: State, seen: Seen) -> Step | None:
     match seen.sighting:
-        case Sighting.UNKNOWN:
-            return None  # a silent cluster changes no job
-        case Sighting.PENDING | Sighting.RUNNING:
-            if not seen.submitted:
-                return Step(Act.NOTE_SUBMITTED)
-            return Step(Act.RUN) if state is State.STARTING and seen.started else None
         case Sighting.ENDED:
             return Step(
                 Act.GIVE_UP, reason(Code.ATTEMPT_LOST, "The attempt ended without an outcome.")
@@ -103,29 +50,59 @@ def _watch(state: State, seen: Seen) -> Step | None:
             return Step(
                 Act.GIVE_UP, reason(Code.CLUSTER_RESTARTED, "The cluster forgot the attempt.")
             )
+        case Sighting.PENDING | Sighting.RUNNING if not seen.submitted:
+            return Step(Act.NOTE_SUBMITTED)
+        case _:
+            return _hold_to_promises(state, seen)
 
 
-def _settle(outcome: Outcome, seen: Seen) -> Step:
-    """What follows from how the attempt ended."""
-    if outcome.status == "succeeded" and _is_whole(outcome, seen.kind):
-        return Step(Act.SUCCEED, result=Result(outcome.final, outcome.best, outcome.evaluation))
-    why = outcome.reason or reason(Code.INTERNAL, "The attempt left no result and no reason.")
-    if why.code is Code.CLUSTER_RESTARTED:
-        return Step(Act.RETRY_FREE, _say(why, "It is started again, which costs no retry."))
-    if why.code not in RETRIED:
-        return Step(Act.FAIL, why)
-    if seen.retries < seen.max_retries:
-        left = f"It is tried again (retry {seen.retries + 1} of {seen.max_retries})."
-        return Step(Act.RETRY, _say(why, left))
-    return Step(Act.FAIL, _say(why, f"All {seen.max_retries} retries are spent."))
+def _hold_to_promises(state: State, seen: Seen) -> Step | None:
+    """Of an attempt that should be alive. Its own signs of life and its time count also while the
+    cluster is silent; nothing follows from the silence itself."""
+    if seen.silent:
+        return Step(Act.GIVE_UP, reason(Code.ATTEMPT_LOST, seen.silent))
+    if step := _limit(seen):
+        return step
+    if state is not State.STARTING or seen.sighting is Sighting.UNKNOWN:
+        return None
+    if seen.started:
+        return Step(Act.RUN)
+    is_late = seen.in_state_s >= START_WITHIN_S and not seen.placed
+    if seen.sighting is Sighting.RUNNING and is_late:
+        late = f"No worker of the attempt began within {START_WITHIN_S:g} s."
+        return Step(Act.GIVE_UP, reason(Code.ATTEMPT_LOST, late))
+    return None
 
 
-def _is_whole(outcome: Outcome, kind: Kind) -> bool:
-    """Whether a success left what a job of its kind is for."""
-    if kind == "evaluate":
-        return outcome.evaluation is not None
-    return outcome.final is not None and outcome.best is not None
+def _limit(seen: Seen) -> Step | None:
+    if seen.overdue_s is None:
+        return None
+    if seen.started and seen.overdue_s < PAUSE_GRACE_S:
+        return None if seen.halted else Step(Act.HALT, overdue(seen))
+    return Step(Act.GIVE_UP, overdue(seen))
 
 
-def _say(why: Reason, more: str) -> Reason:
-    return why.model_copy(update={"message": f"{why.message} {more}"})
+def _pause(seen: Seen) -> Step | None:
+    if not seen.attempted:
+        return Step(Act.END_PAUSED, PAUSED)
+    if seen.outcome:
+        return settle_paused(seen.outcome, seen)
+    if seen.sighting in GONE:
+        return Step(Act.GIVE_UP, PAUSED)
+    return _wind_down(seen, Step(Act.HALT, PAUSED), grace_s=PAUSE_GRACE_S)
+
+
+def _cancel(seen: Seen) -> Step | None:
+    if not seen.attempted or seen.sighting in GONE:
+        return Step(Act.END_CANCELLED, CANCELLED)
+    return _wind_down(seen, Step(Act.HALT, CANCELLED), grace_s=CANCEL_GRACE_S)
+
+
+def _wind_down(seen: Seen, halt: Step, *, grace_s: float) -> Step | None:
+    """First a wish, then force. An attempt that has not begun has nothing to keep, and one that gives no
+    sign of life does not hear the wish."""
+    if seen.started and not seen.silent and seen.in_state_s < grace_s:
+        return None if seen.halted or seen.outcome else halt
+    if seen.sighting is Sighting.UNKNOWN:
+        return None
+    return Step(Act.STOP)  # again and again: Ray forgets the stop of a pending submission

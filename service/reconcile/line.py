@@ -1,21 +1,33 @@
 """Starts queued jobs as room comes free, and tells the others what they wait for."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import cache
+from itertools import islice
+from math import ceil
 
 from service.cluster.cluster import Capacity
 from service.errors import Conflict
+from service.jobs import fit
+from service.jobs.fit import Room
 from service.jobs.store import JobStore
 from service.lifecycle import Job, State, advance
+from service.reconcile import fair, told
 from service.reconcile.admit import BEHIND, Admission, admit
-from service.reconcile.promises import Promises, total
+from service.reconcile.fair import NOTHING, Turns
+from service.reconcile.outcomes import MOST_BACKOFF
+from service.reconcile.promises import Promises
+from service.reconcile.quota import Quotas
+from trainer.contract import crashes
 from trainer.contract.asked import Demand
+from trainer.contract.crashes import Point
+from trainer.contract.reasons import Reason
 
-PAGE = 50
-PAGES = 2
-"""Pages of the line looked at in one go: however long it is, a look costs the same. Jobs that are
-too large for the cluster may fill them; the next look goes on behind them."""
+LOOK = 100
+"""Jobs looked at in one go: however long the line is, a look costs the same. Jobs that are too large for
+the cluster may fill it; the next look goes on behind them."""
 
 
 @dataclass
@@ -23,45 +35,102 @@ class Line:
     """The queue in front of the cluster. Writes only what has changed."""
 
     store: JobStore
+    quotas: Quotas
     promises: Promises = field(default_factory=Promises)
+    spare: list[Room] | None = None
+    """What the last look found free that no job waits for; None: a job waits, or has just started."""
     _numbered: set[str] = field(default_factory=set)
     """Jobs whose reason names their place."""
-    _behind: Job | None = None
-    """The job behind which the next look begins; None: at the head."""
+    _behind: dict[str, Job] = field(default_factory=dict)
+    """By project, the job behind which the next look begins; else at the head."""
 
-    def admit(self, capacity: Capacity | None, *, now: datetime) -> Iterator[Job]:
-        """Jobs that are starting from now on, each yielded as soon as that is kept."""
-        promised = Demand(cpus=0, gpus=0)
-        if capacity:
-            holding = [held.job for held in self.store.holding()]
-            promised = self.promises.promised(capacity, holding, now=now)
-        for _ in range(PAGES):
-            page = self.store.line(limit=PAGE, after=self._behind)
-            verdict = admit(page, capacity, promised)
-            started = list(filter(None, (self._start(job, now) for job in verdict.start)))
-            self._tell(page, verdict)
-            yield from started
-            if verdict.blocked or capacity is None or len(page) < PAGE:
-                self._behind = None
-                return
-            self._behind = page[-1]
-            more = total(started)
-            promised = Demand(cpus=promised.cpus + more.cpus, gpus=promised.gpus + more.gpus)
+    def admit(
+        self, capacity: Capacity | None, holding: Sequence[Job], *, now: datetime
+    ) -> Iterator[Job]:
+        """Jobs that are starting from now on, each yielded as soon as that is kept. `holding`: those
+        that may hold resources."""
+        self.spare = None
+        turns = turns_of(self.store, capacity, holding, now=now, behind=self._behind)
+        if capacity is None:
+            first = list(islice(turns, LOOK))
+            self._tell(first, {job.id: fit.NO_CLUSTER for job in first}, numbered=[])
+            return
+        promised = self.promises.promised(capacity, holding, now=now)
+        free = fit.free(capacity, promised)
+        found = admit(turns, fit.whole(capacity), free, cache(self.quotas), most=LOOK)
+        yield from self._start(found, now)
+        self._tell(found.seen, found.reasons, numbered=found.numbered)
+        is_cut_off = len(found.seen) == LOOK and not found.waiting
+        looked = {job.project: job for job in found.seen}
+        self._behind = self._behind | looked if is_cut_off else {}
+        self.spare = None if found.waiting or found.start else found.rooms
 
-    def _start(self, job: Job, now: datetime) -> Job | None:
-        starting = advance(job, State.STARTING, at=now)
-        try:
-            self.store.save(starting, was=job)
-        except Conflict:  # cancelled meanwhile
-            return None
-        return starting
+    def expire(self, *, now: datetime) -> None:
+        """Fail jobs that waited for longer than they may."""
+        for job in self.store.pending_too_long(now, limit=LOOK):
+            failed = advance(job, State.FAILED, at=now, reason=told.waited(job))
+            with contextlib.suppress(Conflict):  # it moved meanwhile
+                self.store.save(failed, was=job)
 
-    def _tell(self, page: list[Job], verdict: Admission) -> None:
-        had = {job.id: job.reason for job in page}
-        told = {id_: why for id_, why in verdict.reasons.items() if why != had[id_]}
+    def _start(self, found: Admission, now: datetime) -> Iterator[Job]:
+        for job in found.start:
+            starting = advance(job, State.STARTING, at=now, reason=told.starting(job))
+            try:
+                kept = self.store.save(starting, was=job)
+            except Conflict:  # cancelled, paused or changed meanwhile
+                continue
+            crashes.point(Point.AFTER_STARTING)
+            yield kept
+
+    def _tell(
+        self, seen: Sequence[Job], reasons: Mapping[str, Reason], *, numbered: Sequence[str]
+    ) -> None:
+        had = {job.id: job.reason for job in seen}
+        changed = {id_: why for id_, why in reasons.items() if why != had[id_]}
         # Those that fell behind since others came first would show an old place for ever.
         for id_ in self._numbered - had.keys():
-            told[id_] = BEHIND
-        self._numbered = set(verdict.numbered)
-        if told:
-            self.store.set_reasons(told)
+            changed[id_] = BEHIND
+        self._numbered = set(numbered)
+        if changed:
+            self.store.set_reasons(changed)
+
+
+def turns_of(
+    store: JobStore,
+    capacity: Capacity | None,
+    holding: Sequence[Job],
+    *,
+    now: datetime,
+    behind: Mapping[str, Job],
+) -> Turns:
+    """The line of all projects; of each behind a job, if one is given."""
+    heads = store.heads(now=now)
+    size = ceil(LOOK / len(heads)) if heads else 1
+
+    def read(project: str) -> Iterator[Job]:
+        after = behind.get(project)
+        while True:
+            page = store.line(project, now=now, limit=size, after=after)
+            yield from page
+            if len(page) < size:
+                return
+            after = page[-1]
+
+    return Turns(
+        lines={project: read(project) for project in heads},
+        turns=heads,
+        whole=Demand(cpus=capacity.cpus, gpus=capacity.gpus) if capacity else NOTHING,
+        held=fair.by_project(holding),
+    )
+
+
+def first(store: JobStore, capacity: Capacity | None, limit: int, *, now: datetime) -> list[Job]:
+    """The first so many queued jobs in the order in which they start; retries that still wait for their
+    time are among them."""
+    holding = [held.job for held in store.holding()]
+    then = now + MOST_BACKOFF + timedelta(seconds=1)
+    turns, found = turns_of(store, capacity, holding, now=then, behind={}), []
+    for job in islice(turns, limit):
+        turns.take(job, fit.demand(job.spec, job.spec.least_workers))
+        found.append(job)
+    return found

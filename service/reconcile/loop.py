@@ -16,15 +16,22 @@ from service.db.leases import Leases
 from service.errors import Conflict, Unavailable
 from service.jobs.service import CLAIMS_LAST
 from service.jobs.store import Held
-from service.lifecycle import State
+from service.lifecycle import Job, State
+from service.reconcile import quota, told
 from service.reconcile.attend import Attendant
 from service.reconcile.glance import Glance
+from service.reconcile.grow import growth
 from service.reconcile.line import Line
+from service.reconcile.quota import Quotas
+from service.reconcile.sweep import Sweeper
+from trainer.contract.names import submission_id
 from trainer.contract.objects.store import StoreUnavailable
 
 LEASE = "reconciler"
 LEASE_LASTS = timedelta(seconds=6)
-"""After a crash the next program waits for so long; clocks may differ by less."""
+"""After a crash the next program waits for so long, and at most for a tick more: 10 s are promised.
+Clocks may differ by less."""
+SWEEP_EVERY = timedelta(seconds=5)
 PROGRESS_EVERY = timedelta(seconds=2)
 FORGET_CLAIMS_EVERY = timedelta(minutes=10)
 
@@ -42,7 +49,9 @@ class Reconciler:
     interval_s: float = 0.5
     also: Sequence[Callable[[], None]] = ()
     """Further parts to bring in order at each tick."""
+    quotas: Quotas = quota.unlimited
     _line: Line = field(init=False)
+    _sweeper: Sweeper = field(init=False)
     _capacity: Capacity | None = None
     _last: dict[str, datetime] = field(default_factory=dict)
     """When each thing that not every tick does was last done."""
@@ -50,7 +59,9 @@ class Reconciler:
     """What is wrong with each part, so that the log says it once."""
 
     def __post_init__(self) -> None:
-        self._line = Line(self.attendant.store)
+        of = self.attendant
+        self._line = Line(of.store, self.quotas)
+        self._sweeper = Sweeper(of.store, of.objects, of.clock)
 
     def capacity(self) -> Capacity | None:
         """What the cluster was last seen to have; None while it never answered."""
@@ -70,17 +81,15 @@ class Reconciler:
         self._capacity = glance.capacity or self._capacity
         if not self._leads():
             return
-        for held in self.attendant.store.holding():
+        holding = self.attendant.store.holding()
+        for held in holding:
             if not self._leads():  # the tick took long, and another program took over
                 return
             self._attend(held, glance)
-        self._safely("leaving", self.attendant.see_off)
+        self._see_off(holding)
         self._safely("line", partial(self._admit, glance))
-        if self._is_time("progress", PROGRESS_EVERY):
-            self._note_progress()
-        if self._is_time("claims", FORGET_CLAIMS_EVERY):
-            before = self.attendant.clock() - CLAIMS_LAST
-            self._safely("claims", partial(self.attendant.store.forget_claims, before))
+        self._safely("growth", self._grow)
+        self._now_and_then()
         for number, part in enumerate(self.also):
             self._safely(f"part {number}", part)
 
@@ -88,18 +97,49 @@ class Reconciler:
         now = self.attendant.clock()
         return self.leases.hold(LEASE, self.holder, now=now, ttl=LEASE_LASTS)
 
+    def _attend(self, held: Held, glance: Glance) -> None:
+        look = partial(self.attendant.attend, held, glance.at, self._leads)
+        self._safely(held.job.id, look)
+
+    def _see_off(self, holding: Sequence[Held]) -> None:
+        """Attempts that should have exited; and forget what was only of use while they ran."""
+        leaving = self.attendant.leaving
+        for submission in leaving.due():
+            self._safely(submission, partial(leaving.see_off, submission))
+        known = {submission_id(held.job.id, held.job.attempt) for held in holding}
+        self.attendant.lookout.forget(but=known)
+
     def _admit(self, glance: Glance) -> None:
         now = self.attendant.clock()
-        for job in self._line.admit(glance.capacity, now=now):
+        self._line.expire(now=now)
+        for job in self._line.admit(glance.capacity, self._holding(), now=now):
             self._attend(Held(job, submitted=False), glance)
 
-    def _attend(self, held: Held, glance: Glance) -> None:
-        self._safely(held.job.id, partial(self.attendant.attend, held, glance.at))
+    def _grow(self) -> None:
+        """One job at a time: the next one sees what that left."""
+        holding, spare, attendant = self._holding(), self._line.spare, self.attendant
+        if spare is None or any(attendant.lookout.is_halted(job) for job in holding):
+            return
+        found = growth(holding, spare, self.quotas, now=attendant.clock())
+        if found and self._leads():
+            attendant.halt(found.job, told.grows(found.job, found.to))
+
+    def _now_and_then(self) -> None:
+        if self._is_time("progress", PROGRESS_EVERY):
+            self._note_progress()
+        if self._is_time("sweep", SWEEP_EVERY):
+            self._safely("sweep", self._sweeper.sweep)
+        if self._is_time("claims", FORGET_CLAIMS_EVERY):
+            before = self.attendant.clock() - CLAIMS_LAST
+            self._safely("claims", partial(self.attendant.store.forget_claims, before))
 
     def _note_progress(self) -> None:
-        for held in self.attendant.store.holding():
-            if held.job.state is State.RUNNING:
-                self._safely(held.job.id, partial(self.attendant.note_progress, held.job))
+        for job in self._holding():
+            if job.state is State.RUNNING:
+                self._safely(job.id, partial(self.attendant.note_progress, job))
+
+    def _holding(self) -> list[Job]:
+        return [held.job for held in self.attendant.store.holding()]
 
     def _is_time(self, what: str, every: timedelta) -> bool:
         now = self.attendant.clock()

@@ -11,6 +11,7 @@ from trainer.contract.asked import Demand
 
 WINDOW = timedelta(seconds=10)
 """Longer than Ray's report lags behind a job that ended."""
+SHOWN = (State.RUNNING, State.PAUSING)
 
 
 @dataclass
@@ -19,15 +20,15 @@ class Promises:
     only when its workers are placed, so the same room would be given away twice.
 
     Promised is what all our holding jobs need, and what others use: that is what Ray reports as used
-    beyond our running jobs, which it shows for sure. A job that has just ended, or is just starting,
-    makes that look too high, never too low, so the least of the last seconds counts.
+    beyond our jobs that run or are being paused, which it shows for sure. A job that has just ended, or
+    is just starting, makes that look too high, never too low, so the least of the last seconds counts.
     """
 
     _others: deque[tuple[datetime, Demand]] = field(default_factory=deque)
 
     def promised(self, capacity: Capacity, holding: Iterable[Job], *, now: datetime) -> Demand:
         jobs = list(holding)
-        running = total(job for job in jobs if job.state is State.RUNNING)
+        running = total(job for job in jobs if job.state in SHOWN)
         beyond = Demand(
             cpus=max(0.0, capacity.cpus - capacity.cpus_free - running.cpus),
             gpus=max(0.0, capacity.gpus - capacity.gpus_free - running.gpus),
@@ -43,5 +44,6 @@ class Promises:
 
 
 def total(jobs: Iterable[Job]) -> Demand:
-    demands = [job.spec.demand for job in jobs]
+    """What the newest attempts of jobs take."""
+    demands = [job.demand for job in jobs]
     return Demand(cpus=sum(d.cpus for d in demands), gpus=sum(d.gpus for d in demands))

@@ -74,6 +74,7 @@ class QueuedOut(BaseModel, use_attribute_docstrings=True):
     """Its id; null where it belongs to another project."""
     priority: int
     demand: Demand
+    """With all of its workers."""
     reason: Reason | None
     """What it waits for."""
 

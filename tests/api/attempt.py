@@ -5,7 +5,7 @@ from pathlib import Path
 
 from service.lifecycle import Job
 from trainer.contract import attempts, layout, manifest
-from trainer.contract.attempts import Best, LogLine, MetricPoint, Outcome, Split, Started
+from trainer.contract.attempts import Best, Halt, LogLine, MetricPoint, Outcome, Split, Started
 from trainer.contract.checkpoints import MODEL_FILES, CheckpointMeta
 from trainer.contract.datasets import DATASETS
 from trainer.contract.journal import JournalWriter
@@ -89,6 +89,14 @@ def checkpoint(store: ObjectStore, job: Job, attempt: int, step: int, folder: Pa
     )
     prefix = layout.checkpoint(job.id, attempt, step)
     manifest.commit(store, prefix, files, meta.model_dump(mode="json"), at=AT)
+
+
+def halt(store: ObjectStore, job: Job, attempt: int) -> None:
+    """End as it was asked to."""
+    asked = attempts.read(store, layout.halt(job.id, attempt), Halt)
+    assert asked is not None
+    outcome = Outcome(job_id=job.id, attempt=attempt, status="halted", reason=asked.reason, at=AT)
+    attempts.commit_outcome(store, outcome)
 
 
 def succeed(store: ObjectStore, job: Job, attempt: int, *, step: int) -> None:

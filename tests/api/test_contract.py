@@ -12,7 +12,11 @@ ROUTES = """
 POST /jobs
 GET /jobs
 GET /jobs/{job_id}
+PATCH /jobs/{job_id}
+DELETE /jobs/{job_id}
 POST /jobs/{job_id}/cancel
+POST /jobs/{job_id}/pause
+POST /jobs/{job_id}/resume
 GET /jobs/{job_id}/metrics
 GET /jobs/{job_id}/metrics/stream
 GET /jobs/{job_id}/logs
@@ -36,6 +40,13 @@ POST /predict
 GET /healthz
 GET /readyz
 GET /cluster
+POST /webhooks
+GET /webhooks
+DELETE /webhooks/{webhook_id}
+POST /webhooks/{webhook_id}/test
+POST /keys
+GET /keys
+DELETE /keys/{key_id}
 """
 
 

@@ -111,6 +111,38 @@ def test_any_json_is_taken_or_refused_by_every_route_that_takes_some(
     _is_answered(_send(on_either, "POST", "/models", body))
     _is_answered(_send(on_either, "PUT", f"/models/{name or 'a'}/deployment", body))
     _is_answered(_send(on_either, "PUT", f"/models/a/aliases/{name or 'a'}", body))
+    job = on_either.client.get("/jobs?limit=1").json()["items"]
+    there = job[0]["id"] if job else on_either.submit().json()["id"]
+    for job_id in (there, name or "a"):
+        _is_answered(_send(on_either, "PATCH", f"/jobs/{job_id}", body))
+        _is_answered(_send(on_either, "POST", f"/jobs/{job_id}/resume", body))
+
+
+CHANGES = st.fixed_dictionaries(
+    {},
+    optional={
+        "priority": VALUES | st.integers(-1000, 1000),
+        "name": VALUES,
+        "labels": st.dictionaries(
+            ODD | st.sampled_from(["a", "b"]), VALUES | st.text(), max_size=3
+        ),
+    },
+)
+
+
+@often
+@given(change=CHANGES)
+@example(change={"name": "\0", "labels": {"a": ""}})
+@example(change={"labels": {"a": "\0"}})
+def test_any_change_of_a_job_is_taken_as_it_is_shown_or_refused(
+    on_either: Service, change: dict[str, Any]
+) -> None:
+    job_id = on_either.submit().json()["id"]
+    answer = _send(on_either, "PATCH", f"/jobs/{job_id}", change)
+    _is_answered(answer)
+    shown = on_either.client.get(f"/jobs/{job_id}").json()
+    if answer.status_code == 200:
+        assert {field: shown[field] for field in change} == change
 
 
 @often
@@ -131,6 +163,7 @@ def test_any_name_and_number_is_answered_by_routes_that_delete(
     name, count = (quote(str(part).encode(errors="replace"), safe="") for part in (name, number))
     for path in (f"{name}/versions/{count}", f"a/aliases/{name}", f"{name}/deployment"):
         _is_answered(on_either.client.delete(f"/models/{path}"))
+    _is_answered(on_either.client.delete(f"/jobs/{name or 'a'}"))
 
 
 @often

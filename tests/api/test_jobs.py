@@ -9,7 +9,19 @@ from tests.api import attempt
 from tests.api.conftest import LEAST, Service
 
 SHOWN = {
-    *("id", "kind", "state", "reason", "attempt", "spec", "progress", "result", "name", "labels"),
+    *(
+        "id",
+        "kind",
+        "state",
+        "reason",
+        "attempt",
+        "workers",
+        "spec",
+        "progress",
+        "result",
+        "name",
+        "labels",
+    ),
     *("priority", "created_at", "started_at", "ended_at", "links"),
 }
 
@@ -60,6 +72,13 @@ def test_the_same_key_with_another_body_is_a_conflict(service: Service) -> None:
     service.client.post("/jobs", json=LEAST, headers=key)
     other = service.client.post("/jobs", json=LEAST | {"seed": 1}, headers=key)
     assert (other.status_code, other.json()["code"]) == (409, "idempotency_mismatch")
+
+
+def test_a_request_that_was_refused_leaves_its_key_free(service: Service) -> None:
+    key = {"Idempotency-Key": "once"}
+    assert service.client.post("/jobs", json=LEAST | {"epochs": 0}, headers=key).status_code == 422
+    assert service.client.post("/jobs", json=LEAST | {"arch": "x"}, headers=key).status_code == 422
+    assert service.client.post("/jobs", json=LEAST, headers=key).status_code == 201
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "two words", "no\tthing"])

@@ -10,7 +10,7 @@ from trainer.contract.baselines import BASELINES
 from trainer.contract.datasets import DATASETS
 from trainer.contract.reasons import REMEDIES, Code
 from trainer.contract.recipes import RECIPES, Recipe, RecipeFields
-from trainer.contract.resolve import resolve
+from trainer.contract.resolve import lengthened, resolve, sized
 from trainer.contract.spec import ResolvedSpec, TrainSpec
 from trainer.contract.suits import Unresolvable
 from trainer.contract.transform import for_dataset
@@ -47,6 +47,42 @@ def test_the_batch_is_global_however_many_workers(workers: int) -> None:
     spec = _resolved(workers=workers)
     assert spec.batch_size == 128
     assert 0 <= spec.per_worker_batch * workers - 128 < workers
+
+
+@pytest.mark.parametrize("present", range(1, 9))
+def test_the_batch_is_global_however_many_elastic_workers_there_are(present: int) -> None:
+    asked = _resolved(workers={"min": 1, "max": 8}, batch_size=100)
+    given = sized(asked, present)
+    assert (given.batch_size, given.workers, given.min_workers) == (100, present, 1)
+    assert isinstance(given, ResolvedSpec)
+    shares = present * given.accumulation
+    assert shares >= 8
+    assert 0 <= given.per_worker_batch * shares - 100 < shares
+    assert given.per_worker_batch <= asked.per_worker_batch, "it would need more memory"
+
+
+def test_no_turn_of_an_elastic_worker_is_without_images() -> None:
+    given = sized(_resolved(workers={"min": 1, "max": 4}, batch_size=4), 3)
+    assert isinstance(given, ResolvedSpec)
+    assert (given.accumulation, given.per_worker_batch) == (1, 2)
+
+
+def test_with_all_its_workers_an_elastic_job_is_like_any_other() -> None:
+    elastic, fixed = _resolved(workers={"min": 2, "max": 4}), _resolved(workers=4)
+    assert sized(elastic, 4) == elastic
+    assert elastic == fixed.model_copy(update={"min_workers": 2})
+    assert (elastic.least_workers, fixed.least_workers) == (2, 4)
+
+
+def test_a_range_of_workers_is_refused_with_a_sentence_when_it_is_none() -> None:
+    with pytest.raises(ValidationError, match="'min' is 3, more than 'max', 2"):
+        _resolved(workers={"min": 3, "max": 2})
+
+
+def test_a_longer_training_is_the_same_one_over_more_epochs() -> None:
+    spec = _resolved(epochs=2)
+    assert lengthened(spec, 5) == _resolved(epochs=5)
+    assert lengthened(spec, 2) == spec
 
 
 def test_the_papers_recipe_is_64k_iterations_on_any_data() -> None:

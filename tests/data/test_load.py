@@ -19,7 +19,7 @@ from trainer.contract.objects.local import LocalStore
 from trainer.contract.objects.store import NoSuchObject
 from trainer.data import bundled, download, stored
 from trainer.data.dataset import Raw, Split, fingerprint
-from trainer.data.load import DatasetUnavailable, load, raw
+from trainer.data.load import DataCorrupt, DatasetUnavailable, load, raw
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ORIGINALS = Path(bundled.__file__).parent / "fashion_mnist_mini"
@@ -130,7 +130,7 @@ def test_a_download_is_kept_for_every_machine(
 
 @pytest.mark.usefixtures("mirror")
 def test_a_download_that_is_not_what_it_should_be_is_not_kept(store: LocalStore) -> None:
-    with pytest.raises(DatasetUnavailable, match="instead of"):
+    with pytest.raises(DataCorrupt, match="instead of"):
         load(DATASETS["fashion-mnist"], store)  # 60,000 images are expected
     with pytest.raises(NoSuchObject):
         manifest.read(store, layout.dataset("fashion-mnist"))
@@ -178,7 +178,7 @@ def test_a_damaged_data_set_is_told_to_be_deleted(store: LocalStore) -> None:
     stored.write(store, SMALL.name, bundled.fashion_mnist_mini(), at=NOW)
     key = f"{layout.dataset(SMALL.name)}/{stored.ARRAYS}"
     store.put(key, store.get(key)[:-1] + b"?")
-    with pytest.raises(DatasetUnavailable, match=r"damaged.*delete datasets/fashion-mnist/"):
+    with pytest.raises(DataCorrupt, match=r"damaged.*delete datasets/fashion-mnist/"):
         load(SMALL, store)
 
 
@@ -198,7 +198,7 @@ def test_a_stored_data_set_that_does_not_fit_is_refused(
 ) -> None:
     info: DatasetInfo = SMALL.model_copy(update=wrong)
     stored.write(store, info.name, bundled.fashion_mnist_mini(), at=NOW)
-    with pytest.raises(DatasetUnavailable, match=r"instead of|beyond its 2 classes"):
+    with pytest.raises(DataCorrupt, match=r"instead of|beyond its 2 classes"):
         load(info, store)
 
 

@@ -60,3 +60,31 @@ def test_migrating_leaves_the_log_as_it_was(empty: Engine) -> None:
     before = (logging.root.handlers[:], logging.root.level)
     upgrade(empty)
     assert (logging.root.handlers, logging.root.level) == before
+
+
+def test_jobs_of_an_earlier_version_keep_their_order_in_the_line(empty: Engine) -> None:
+    upgrade(empty, to="0002")
+    job = {
+        "project": "default",
+        "kind": "train",
+        "state": "queued",
+        "attempt": 0,
+        "retries": 0,
+        "spec": "{}",
+        "changed_at": "2026-01-01 00:00:00.000000",
+    }
+    made = [("job-1", 0, "00:00"), ("job-2", 0, "00:30"), ("job-3", 1, "00:40")]
+    with empty.begin() as connection:
+        for id_, priority, time in made:
+            row = job | {"id": id_, "priority": priority, "created_at": f"2026-01-01 {time}:00"}
+            names = ", ".join(row)
+            values = ", ".join(f":{name}" for name in row)
+            connection.execute(text(f"INSERT INTO jobs ({names}) VALUES ({values})"), row)
+    upgrade(empty)
+    with empty.connect() as connection:
+        turns = connection.execute(text("SELECT id, turn, revision FROM jobs ORDER BY turn")).all()
+    assert turns == [
+        ("job-3", 1_767_225_600 + 2400 - 3600, 0),
+        ("job-1", 1_767_225_600, 0),
+        ("job-2", 1_767_225_600 + 1800, 0),
+    ]

@@ -1,33 +1,16 @@
 """Cancel on the real thing: processes gone and CPUs free within ten seconds."""
 
-import contextlib
 import time
 
-import psutil
 import pytest
 
+from tests.e2e.looking import free_cpus, training
 from tests.local.running import Running
 from tests.waiting import until
 
 pytestmark = pytest.mark.ray
 
 WITHIN_S = 10
-TRAINING = ("trainer.run", "RayTrainWorker", "TrainController")
-
-
-def training(service: Running) -> list[str]:
-    """Command lines of the living processes that train."""
-    lines = []
-    for process in service.left():
-        with contextlib.suppress(psutil.Error):
-            lines.append(" ".join(process.cmdline()))
-    return [line for line in lines if any(word in line for word in TRAINING)]
-
-
-def free_cpus(service: Running) -> tuple[float, float]:
-    with service.http() as http:
-        cluster = http.get("/cluster").json()
-    return cluster["cpus"]["free"], cluster["cpus"]["total"]
 
 
 def test_a_cancelled_job_gives_everything_back_within_ten_seconds(running: Running) -> None:

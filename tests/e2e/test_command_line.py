@@ -3,6 +3,7 @@
 import json
 import subprocess
 from pathlib import Path
+from threading import Event
 
 import httpx
 import pytest
@@ -11,7 +12,9 @@ from service.cli.client import Client
 from service.cli.demo_pictures import learning_curve
 from service.cli.demo_pictures import test_images as bundled_images
 from service.cli.evaluate import members
-from service.cli.watch import all_points
+from service.cli.failure import CommandFailed
+from service.cli.watch import all_points, telling
+from service.cli.workers import meant
 from tests.e2e.conftest import Trained
 from tests.local.running import RESIDUAL, Running, environment
 from trainer.contract.attempts import MetricPoint
@@ -54,12 +57,34 @@ def test_key_prints_the_key(running: Running) -> None:
 
 
 @pytest.mark.ray
+def test_a_job_in_line_is_changed_paused_and_cancelled(running: Running) -> None:
+    job = running.submit(arch="resnet8", dataset="digits", workers=2, cpus_per_worker=1000)
+    changed = running.command("change", job, "--name=n", "--priority=-1", "--label=team=vision")
+    assert changed.stdout.split() == [job, "queued"]
+    seen = running.job(job)
+    assert (seen["name"], seen["priority"], seen["labels"]) == ("n", -1, {"team": "vision"})
+    running.command("change", job, "--name=", "--label=")
+    assert (running.job(job)["name"], running.job(job)["labels"]) == (None, {})
+    assert running.command("pause", job).stdout.split() == [job, "paused"]
+    assert f"{job} " in running.command("jobs", "--state=paused").stdout
+    assert running.command("cancel", job).stdout.split() == [job, "cancelled"]
+    refused = running.command("pause", job)
+    assert (refused.returncode, "has been cancelled" in refused.stderr) == (1, True)
+    assert running.command("delete", job).stdout.split() == [job, "deleted"]
+
+
+@pytest.mark.ray
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         (["watch", "job-unknown"], "no such job"),
         (["train", "resnet21", "--dataset=digits"], "6n+2"),
         (["predict", "/no/such/file"], "/no/such/file"),
+        (["pause", "job-unknown"], "no such job"),
+        (["resume", "job-unknown", "--epochs=0"], "greater than or equal to 1"),
+        (["delete", "job-unknown"], "no such job"),
+        (["change", "job-unknown"], "--priority, --name or --label"),
+        (["change", "job-unknown", "--label=vision"], "key=value"),
         (["evaluate", "nobody"], "no model 'nobody'"),
         (["evaluate", "a", "--ensemble=b:newest"], "NAME:VERSION"),
         (["evaluate", "a", "--output=layers.png"], "--analyse"),
@@ -104,6 +129,17 @@ def test_models_to_evaluate_are_named_by_name_and_version(
     assert members(model, version, others) == body
 
 
+@pytest.mark.parametrize(("word", "body"), [(None, None), ("2", 2), ("1-4", {"min": 1, "max": 4})])
+def test_workers_are_a_number_or_a_range(word: str | None, body: object) -> None:
+    assert meant(word) == body
+
+
+def test_workers_that_are_neither_are_refused() -> None:
+    for word in ("", "few", "-1", "1-", "1-2-3", "1..2"):
+        with pytest.raises(CommandFailed, match="1-4"):
+            meant(word)
+
+
 def test_the_demo_classifies_pictures_of_different_classes() -> None:
     images = bundled_images(3)
     assert len({image.label for image in images}) == 3
@@ -137,3 +173,25 @@ def test_a_watch_goes_on_where_its_stream_broke() -> None:
         points = list(all_points(Client(http), "job-1"))
     assert [point.step for point in points] == [1, 2, 3]
     assert asked_after == [None, "2"]
+
+
+def test_a_watch_says_in_which_state_the_job_is_and_why_whenever_that_changes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def job(state: str, why: str) -> httpx.Response:
+        return httpx.Response(200, json={"state": state, "reason": {"message": why}})
+
+    states = [("queued", "It waits."), ("paused", "On request."), ("paused", "On request.")]
+    left, all_seen = iter(states), Event()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if (now := next(left, None)) is not None:
+            return job(*now)
+        all_seen.set()
+        return job("succeeded", "It did all.")
+
+    http = httpx.Client(transport=httpx.MockTransport(answer), base_url="http://service")
+    with http, telling(Client(http), "job-1"):
+        assert all_seen.wait(20)
+    said = capsys.readouterr().err.splitlines()
+    assert said == ["job-1 queued: It waits.", "job-1 paused: On request."]

@@ -14,6 +14,7 @@ from trainer.training import evaluation
 from trainer.training.attempt import Ended
 from trainer.training.group import Group
 from trainer.training.setup import Setting
+from trainer.training.vigil import Vigil
 
 JOB = "job-e"
 
@@ -41,6 +42,10 @@ def order(*models: EvaluatedModel, attempt: int = 1, **fields: Any) -> Order:
     )
 
 
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
 def setting(store: ObjectStore, group: Group | None = None) -> Setting:
     return Setting(
         store=store,
@@ -48,7 +53,8 @@ def setting(store: ObjectStore, group: Group | None = None) -> Setting:
         device=CPU,
         wrap=lambda network: network,
         versions={"torch": "2"},
-        clock=lambda: datetime.now(UTC),
+        clock=now,
+        vigil=Vigil(store, JOB, 1, "0", now),
     )
 
 

@@ -8,22 +8,23 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.evaluation.attempts import JOB, order, registered, run, setting
+from tests.evaluation.attempts import JOB, now, order, registered, run, setting
 from tests.evaluation.candidates import CPU
 from trainer.contract import attempts, layout
 from trainer.contract.analysis import Analysis
-from trainer.contract.attempts import Started
+from trainer.contract.attempts import Halt, Started
 from trainer.contract.checkpoints import WEIGHTS
 from trainer.contract.datasets import DATASETS
 from trainer.contract.evaluation import EvaluatedModel, Evaluation, Protocol
 from trainer.contract.objects.local import LocalStore
 from trainer.contract.objects.store import NoSuchObject
+from trainer.contract.reasons import Code, reason
 from trainer.data.arrays import prepare_split
 from trainer.data.load import raw
 from trainer.evaluation.version import Unfit, load
-from trainer.training.failures import Fenced
-from trainer.training.loop import tally
+from trainer.training.endings import Fenced, Halted
 from trainer.training.protocol import ProgressLog
+from trainer.training.validation import tally
 from trainer.training.worker import run as dispatched
 
 
@@ -107,6 +108,18 @@ def test_an_attempt_that_was_started_before_does_nothing(store: LocalStore) -> N
     store.put(layout.started(JOB, 1), b"{}")
     with pytest.raises(Fenced):
         run(store, order(model))
+
+
+def test_an_evaluation_that_is_asked_to_end_stops_before_its_next_images(
+    store: LocalStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    what, why = order(registered(store, 0)), reason(Code.CANCELLED_BY_USER, "Asked.")
+    at = setting(store)
+    at.vigil.halt = Halt(job_id=JOB, attempt=1, reason=why, at=now())
+    with caplog.at_level(logging.INFO, "trainer"), pytest.raises(Halted) as halted:
+        dispatched(what, at)
+    assert halted.value.reason == why
+    assert "of this worker's" not in caplog.text
 
 
 def test_the_kind_of_the_order_decides_what_a_worker_does(store: LocalStore) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from service.lifecycle import Job, State
 from trainer.contract import attempts, checkpoints, layout, manifest
-from trainer.contract.attempts import Best, MetricPoint, Outcome, Split, Started
+from trainer.contract.attempts import Best, Halt, MetricPoint, Outcome, Split, Started
 from trainer.contract.checkpoints import CheckpointMeta
 from trainer.contract.datasets import DATASETS
 from trainer.contract.evaluation import (
@@ -21,12 +21,14 @@ from trainer.contract.evaluation import (
 )
 from trainer.contract.journal import JournalWriter
 from trainer.contract.objects.store import ObjectStore
-from trainer.contract.reasons import Reason
+from trainer.contract.reasons import Code, Reason, reason
 from trainer.contract.resolve import resolve, resolve_evaluation
 from trainer.contract.spec import ResolvedSpec, TrainSpec
 from trainer.contract.transform import for_dataset
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+WHY = reason(Code.WAITING_IN_LINE, "A test says so.")
+"""For changes of state whose reason does not matter."""
 
 
 @dataclass
@@ -138,6 +140,14 @@ def finish(store: ObjectStore, job_id: str, attempt: int) -> Outcome:
 def fail(store: ObjectStore, job_id: str, attempt: int, why: Reason) -> Outcome:
     failed = Outcome(job_id=job_id, attempt=attempt, status="failed", reason=why, at=NOW)
     return attempts.commit_outcome(store, failed)
+
+
+def heed(store: ObjectStore, wish: Halt) -> Outcome:
+    """End as an attempt does that was asked to."""
+    halted = Outcome(
+        job_id=wish.job_id, attempt=wish.attempt, status="halted", reason=wish.reason, at=NOW
+    )
+    return attempts.commit_outcome(store, halted)
 
 
 def checkpoint_meta(job_id: str, attempt: int, step: int) -> CheckpointMeta:

@@ -1,10 +1,12 @@
+from time import perf_counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from service.cluster.cluster import Capacity, Node
 from service.jobs import fit
-from service.jobs.fit import Room
+from service.jobs.fit import Placement, Room
 from tests.jobs.making import spec
 from trainer.contract.asked import Demand
 from trainer.contract.reasons import Code
@@ -20,13 +22,40 @@ def node(cpus: float, gpus: float = 0, *, free: tuple[float, float] | None = Non
 def test_workers_fit_node_by_node_and_not_in_sum() -> None:
     wide = spec(workers=2, cpus_per_worker=3)
     assert fit.place(wide, [Room(5, 0), Room(1, 0)]) is None
-    assert fit.place(wide, [Room(3, 0), Room(4, 0)]) == [Room(0, 0), Room(1, 0)]
+    assert fit.place(wide, [Room(3, 0), Room(4, 0)]) == Placement(2, [Room(0, 0), Room(1, 0)])
 
 
 def test_a_worker_needs_its_cpus_and_its_gpus_on_one_node() -> None:
     one = spec(workers=1, cpus_per_worker=2, gpus_per_worker=1)
     assert fit.place(one, [Room(8, 0), Room(1, 4)]) is None
-    assert fit.place(one, [Room(8, 0), Room(2, 4)]) == [Room(8, 0), Room(0, 3)]
+    assert fit.place(one, [Room(8, 0), Room(2, 4)]) == Placement(1, [Room(8, 0), Room(0, 3)])
+
+
+def test_an_elastic_job_gets_as_many_workers_as_fit() -> None:
+    elastic = spec(workers={"min": 2, "max": 6}, cpus_per_worker=2)
+    assert fit.place(elastic, [Room(3, 0), Room(1, 0)]) is None
+    assert fit.place(elastic, [Room(3, 0), Room(5, 0)]) == Placement(3, [Room(1, 0), Room(1, 0)])
+    assert fit.place(elastic, [Room(99, 0)]) == Placement(6, [Room(87, 0)])
+    assert fit.place(elastic, [Room(99, 0)], most=5) == Placement(5, [Room(89, 0)])
+    assert fit.place(elastic, [Room(99, 0)], most=1) is None
+
+
+def test_thousands_of_workers_find_their_places_in_milliseconds() -> None:
+    elastic = spec(workers={"min": 1, "max": 1024}, batch_size=1024)
+    rooms = [Room(1, 0)] * 1000
+    began = perf_counter()
+    placed = fit.place(elastic, rooms)
+    assert placed is not None
+    assert placed.workers == 1000
+    assert perf_counter() - began < 0.1
+
+
+def test_an_elastic_job_waits_for_its_least_workers_only() -> None:
+    elastic = spec(workers={"min": 3, "max": 6})
+    why = fit.waits(elastic, [Room(8, 0)], [Room(2, 0)])
+    assert why.message == "It needs at least 3 CPUs and 2 of the cluster's 8 are free."
+    hopeless = fit.first_reason(elastic, Capacity((node(2),)))
+    assert "at least 3 CPUs at once and the whole cluster has 2" in hopeless.message
 
 
 def test_shares_of_a_cpu_add_up() -> None:
@@ -61,9 +90,10 @@ def test_what_is_placed_never_exceeds_any_node_or_the_sum(
     capacity = Capacity(tuple(node(c, g) for c, g in nodes))
     rooms = fit.free(capacity, Demand(cpus=promised[0], gpus=promised[1]))
     wanted = spec(workers=workers, cpus_per_worker=cpus, gpus_per_worker=gpus)
-    left = fit.place(wanted, rooms)
-    if left is None:
+    placed = fit.place(wanted, rooms)
+    if placed is None:
         return
+    left = placed.left
     assert all(room.cpus >= -fit.EPSILON and room.gpus >= -fit.EPSILON for room in left)
     assert wanted.demand.cpus + promised[0] <= capacity.cpus + fit.EPSILON
     used = sum(a.cpus - b.cpus for a, b in zip(rooms, left, strict=True))

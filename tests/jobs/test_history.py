@@ -103,6 +103,24 @@ def test_a_zombie_that_the_next_attempt_went_on_from_leaves_no_gap(
     assert _steps(history, 3) == list(range(1, 210))
 
 
+def test_a_run_that_was_paused_and_extended_has_every_step_once(
+    history: History, store: Counted, tmp_path: Path
+) -> None:
+    begin(store, JOB, 1)
+    measure(store, JOB, 1, [*map(point, range(1, 38))])  # halted at 37, in the middle of an epoch
+    save_checkpoint(store, JOB, 1, 37, tmp_path)
+    begin(store, JOB, 2, step=37, of=1)
+    measure(store, JOB, 2, [*map(point, range(38, 101)), point(100, "val")])
+    last = save_checkpoint(store, JOB, 2, 100, tmp_path)
+    assert _steps(history, 3) == [*range(1, 101), 100]  # extended, and attempt 3 has not begun
+    begin(store, JOB, 3, step=100, of=2)
+    measure(store, JOB, 3, [*map(point, range(101, 151)), point(150, "val")])
+    seen = [(found.step, found.split) for found in history.metrics(JOB, 3)]
+    assert [step for step, split in seen if split == "train"] == list(range(1, 151))
+    assert [step for step, split in seen if split == "val"] == [100, 150]
+    assert last in [found.prefix for found in history.checkpoints(JOB, 3)]
+
+
 def test_a_fresh_start_forgets_what_was_before(history: History, store: Counted) -> None:
     begin(store, JOB, 1)
     measure(store, JOB, 1, map(point, range(1, 20)))

@@ -51,6 +51,16 @@ def test_activations_that_are_computed_again_take_far_less_memory() -> None:
     assert again.memory_per_worker_bytes < kept.memory_per_worker_bytes / 4
 
 
+def test_an_elastic_job_needs_something_between_its_least_and_its_most() -> None:
+    made = of_training(workers={"min": 1, "max": 4}, batch_size=128)
+    assert (made.demand.cpus, made.least_demand.cpus) == (4, 1)
+    fixed = of_training(workers=4, batch_size=128)
+    assert fixed.demand == fixed.least_demand
+    assert made.memory_per_worker_bytes == fixed.memory_per_worker_bytes
+    (said,) = [note for note in made.notes if "turns" in note]
+    assert "4 hold up to 32 at once, and 1 up to 32 in each of 4 turns" in said
+
+
 def test_a_plan_that_could_start_now_has_nothing_against_it() -> None:
     made = of_training(Capacity((node(2),)), workers=2)
     assert made.demand == Demand(cpus=2, gpus=0)

@@ -1,47 +1,22 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select, update
+from sqlalchemy import select, update
 
 from service.db.tables import JobRow
 from service.errors import AlreadyTaken, Conflict
-from service.jobs.store import Claim, Filter, Held, JobStore
+from service.jobs.store import Claim, Filter, Held, JobStore, Trash
 from service.lifecycle import HOLDING, Job, Progress, Result, State, advance
-from tests.jobs.making import NOW, evaluated, job, point
+from tests.jobs.keeping import in_state
+from tests.jobs.making import NOW, WHY, evaluated, job, point
 from trainer.contract.attempts import Best
 from trainer.contract.reasons import Code, reason
 from trainer.contract.spec import ResolvedSpec
 
 LATER = NOW + timedelta(seconds=1)
 LOST = reason(Code.WORKER_LOST, "A worker was killed.")
-
-
-@pytest.fixture
-def store(engine: Engine) -> JobStore:
-    return JobStore(engine)
-
-
-def _in_state(store: JobStore, state: State, number: int = 1, **fields: Any) -> Job:
-    """Insert a job and bring it into `state`."""
-    ways = {
-        State.QUEUED: (),
-        State.STARTING: (State.STARTING,),
-        State.RUNNING: (State.STARTING, State.RUNNING),
-        State.CANCELLING: (State.STARTING, State.CANCELLING),
-        State.CANCELLED: (State.STARTING, State.CANCELLING, State.CANCELLED),
-        State.SUCCEEDED: (State.STARTING, State.SUCCEEDED),
-        State.FAILED: (State.STARTING, State.FAILED),
-    }
-    found = job(number, **fields)
-    store.insert(found)
-    for to in ways[state]:
-        moved = advance(found, to, at=NOW)
-        store.save(moved, was=found)
-        found = moved
-    return found
 
 
 def test_a_job_is_read_as_it_was_written(store: JobStore) -> None:
@@ -108,29 +83,27 @@ def test_another_projects_job_is_not_there(store: JobStore) -> None:
 
 
 def test_a_change_of_state_is_kept_with_its_event_and_its_attempt(store: JobStore) -> None:
-    queued = job()
-    store.insert(replace(queued, reason=LOST))
-    starting = advance(queued, State.STARTING, at=LATER)
-    store.save(starting, was=queued)
+    queued = replace(job(), reason=WHY)
+    store.insert(queued)
+    starting = store.save(advance(queued, State.STARTING, at=LATER, reason=WHY), was=queued)
     store.save(advance(starting, State.QUEUED, at=LATER, reason=LOST), was=starting)
     seen = [(e.at, e.from_state, e.to_state, e.reason, e.attempt) for e in store.events(queued.id)]
     assert seen == [
-        (NOW, None, State.QUEUED, None, 0),
-        (LATER, State.QUEUED, State.STARTING, None, 1),
+        (NOW, None, State.QUEUED, WHY, 0),
+        (LATER, State.QUEUED, State.STARTING, WHY, 1),
         (LATER, State.STARTING, State.QUEUED, LOST, 1),
     ]
 
 
-@pytest.mark.parametrize("moved", [{"state": State.STARTING, "attempt": 1}, {"attempt": 1}])
+@pytest.mark.parametrize("moved", [{"state": State.STARTING, "attempt": 1}, {"retries": 1}])
 def test_a_job_that_moved_meanwhile_is_not_overwritten(
     store: JobStore, moved: dict[str, object]
 ) -> None:
     queued = job()
-    now = replace(queued, **moved)  # type: ignore[arg-type]
     store.insert(queued)
-    store.save(now, was=queued)
+    now = store.save(replace(queued, **moved), was=queued)  # type: ignore[arg-type]
     with pytest.raises(Conflict, match="no longer queued"):
-        store.save(advance(queued, State.CANCELLING, at=LATER), was=queued)
+        store.save(advance(queued, State.CANCELLING, at=LATER, reason=WHY), was=queued)
     assert store.get("default", queued.id) == now
     assert len(store.events(queued.id)) == 2
 
@@ -141,7 +114,7 @@ def test_of_many_changes_at_once_one_happens(store: JobStore) -> None:
 
     def change(to: State) -> bool:
         try:
-            store.save(advance(queued, to, at=LATER), was=queued)
+            store.save(advance(queued, to, at=LATER, reason=WHY), was=queued)
         except Conflict:
             return False
         return True
@@ -166,9 +139,9 @@ def test_a_page_is_newest_first_and_its_cursor_leads_to_all_the_others(store: Jo
 
 
 def test_a_page_holds_what_the_filter_names(store: JobStore) -> None:
-    red = _in_state(store, State.RUNNING, 1, labels={"colour": "red", "team": "a"})
-    blue = _in_state(store, State.RUNNING, 2, labels={"colour": "blue", "team": "red"})
-    waiting = _in_state(store, State.QUEUED, 3, labels={"colour": "red"})
+    red = in_state(store, State.RUNNING, 1, labels={"colour": "red", "team": "a"})
+    blue = in_state(store, State.RUNNING, 2, labels={"colour": "blue", "team": "red"})
+    waiting = in_state(store, State.QUEUED, 3, labels={"colour": "red"})
 
     def ids(wanted: Filter, project: str = "default") -> list[str]:
         return [found.id for found in store.page(project, wanted, limit=9, cursor=None).items]
@@ -180,18 +153,49 @@ def test_a_page_holds_what_the_filter_names(store: JobStore) -> None:
     assert ids(Filter(), "another") == []
 
 
-def test_the_line_is_by_priority_and_then_by_age(store: JobStore) -> None:
-    for number, priority in enumerate([0, 5, -1, 5, 0], start=1):
-        _in_state(store, State.QUEUED, number, priority=priority)
-    _in_state(store, State.RUNNING, 6, priority=9)
-    whole = store.line(limit=9)
-    assert [found.id[-1] for found in whole] == ["2", "4", "1", "5", "3"]
-    for place in range(5):
-        assert store.line(limit=2, after=whole[place]) == whole[place + 1 : place + 3]
+@pytest.mark.parametrize("state", [State.PAUSING, State.CANCELLING])
+def test_an_attempt_of_before_a_resume_is_not_taken_for_one_that_runs(
+    store: JobStore, state: State
+) -> None:
+    ended = in_state(store, State.FAILED)
+    queued = store.save(advance(ended, State.QUEUED, at=LATER, reason=WHY), was=ended)
+    asked = store.save(advance(queued, state, at=LATER, reason=WHY), was=queued)
+    assert store.holding() == [Held(asked, submitted=False, attempted=False)]
+
+
+def test_a_deleted_job_is_gone_and_its_objects_are_left_to_be_swept(store: JobStore) -> None:
+    ended = in_state(store, State.FAILED, labels={"team": "a"})
+    store.insert(job(2))
+    store.delete(ended, at=LATER)
+    assert store.get("default", ended.id) is None
+    assert store.events(ended.id) == []
+    assert store.trash(NOW, limit=9) == []
+    assert store.trash(LATER, limit=9) == [Trash(ended.id, LATER)]
+    store.swept(ended.id, again_at=LATER + timedelta(minutes=1))
+    assert store.trash(LATER, limit=9) == []
+    store.swept(ended.id, again_at=None)
+    assert store.trash(LATER + timedelta(days=1), limit=9) == []
+    with pytest.raises(Conflict):
+        store.delete(ended, at=LATER)
+    assert store.get("default", job(2).id) == job(2)
+
+
+def test_what_somebody_changes_is_kept_unless_the_job_moved_meanwhile(store: JobStore) -> None:
+    queued = in_state(store, State.QUEUED, labels={"team": "a"})
+    spec = queued.spec.model_copy(update={"priority": 7, "name": "new", "labels": {"team": "b"}})
+    kept = store.amend(replace(queued, spec=spec), was=queued)
+    assert store.get("default", queued.id) == kept
+    assert (kept.spec, kept.state, kept.revision) == (spec, State.QUEUED, 1)
+    found = store.page("default", Filter(label=("team", "b")), limit=9, cursor=None)
+    assert found.items == (kept,)
+    assert store.heads(now=NOW) == {"default": NOW.timestamp() - 7 * 3600}
+    assert len(store.events(queued.id)) == 1
+    with pytest.raises(Conflict):
+        store.amend(replace(queued, spec=spec), was=queued)
 
 
 def test_the_reconciler_sees_the_jobs_that_may_hold_resources(store: JobStore) -> None:
-    by_state = {state: _in_state(store, state, number) for number, state in enumerate(State)}
+    by_state = {state: in_state(store, state, number) for number, state in enumerate(State)}
     assert store.mark_submitted(by_state[State.RUNNING], at=LATER)
     assert store.holding() == [
         Held(found, submitted=state is State.RUNNING)
@@ -203,29 +207,28 @@ def test_the_reconciler_sees_the_jobs_that_may_hold_resources(store: JobStore) -
 def test_a_cancelled_job_that_never_had_an_attempt_is_seen_too(store: JobStore) -> None:
     queued = job()
     store.insert(queued)
-    cancelling = advance(queued, State.CANCELLING, at=LATER)
-    store.save(cancelling, was=queued)
-    assert store.holding() == [Held(cancelling, submitted=False)]
+    cancelling = advance(queued, State.CANCELLING, at=LATER, reason=WHY)
+    kept = store.save(cancelling, was=queued)
+    assert store.holding() == [Held(kept, submitted=False, attempted=False)]
 
 
 @pytest.mark.parametrize("state", [State.QUEUED, State.CANCELLED, State.SUCCEEDED, State.FAILED])
 def test_a_submission_for_a_job_that_does_not_want_it_is_told(
     store: JobStore, state: State
 ) -> None:
-    assert not store.mark_submitted(_in_state(store, state), at=LATER)
+    assert not store.mark_submitted(in_state(store, state), at=LATER)
 
 
 def test_a_submission_for_an_older_attempt_is_told(store: JobStore) -> None:
-    first = _in_state(store, State.STARTING)
-    queued = advance(first, State.QUEUED, at=LATER)
-    store.save(queued, was=first)
-    store.save(advance(queued, State.STARTING, at=LATER), was=queued)
+    first = in_state(store, State.STARTING)
+    queued = store.save(advance(first, State.QUEUED, at=LATER, reason=WHY), was=first)
+    store.save(advance(queued, State.STARTING, at=LATER, reason=WHY), was=queued)
     assert not store.mark_submitted(first, at=LATER)
     assert not store.holding()[0].submitted
 
 
 def test_only_queued_jobs_are_told_what_they_wait_for(store: JobStore) -> None:
-    waiting, running = _in_state(store, State.QUEUED, 1), _in_state(store, State.RUNNING, 2)
+    waiting, running = in_state(store, State.QUEUED, 1), in_state(store, State.RUNNING, 2)
     store.set_reasons({waiting.id: LOST, running.id: LOST})
     assert store.get("default", waiting.id) == replace(waiting, reason=LOST)
     assert store.get("default", running.id) == running
@@ -234,11 +237,10 @@ def test_only_queued_jobs_are_told_what_they_wait_for(store: JobStore) -> None:
 
 def test_progress_of_an_attempt_that_is_over_is_not_written(store: JobStore) -> None:
     progress = Progress(1, 2, 3, 4, None, None)
-    running = _in_state(store, State.RUNNING)
+    running = in_state(store, State.RUNNING)
     store.set_progress(running, progress)
     assert store.get("default", running.id) == replace(running, progress=progress)
-    ended = advance(running, State.FAILED, at=LATER)
-    store.save(ended, was=running)
+    ended = store.save(advance(running, State.FAILED, at=LATER, reason=WHY), was=running)
     store.set_progress(running, progress)
     assert store.get("default", running.id) == ended
 
@@ -255,7 +257,7 @@ def test_a_key_in_use_keeps_a_second_job_out_altogether(store: JobStore) -> None
 def test_a_claim_is_the_job_as_it_was_first_answered(store: JobStore) -> None:
     first = replace(job(labels={"a": "b"}), reason=LOST)
     store.insert(first, Claim("key", "0" * 64))
-    store.save(advance(first, State.STARTING, at=LATER), was=first)
+    store.save(advance(first, State.STARTING, at=LATER, reason=WHY), was=first)
     claimed = store.claimed("default", "key", since=NOW)
     assert claimed is not None
     assert (claimed.job, claimed.body_sha256) == (first, "0" * 64)

@@ -87,25 +87,34 @@ class Running:
         )
 
 
-def start(data_dir: Path, **settings: str) -> Running:
-    """`residual up` in `data_dir`, on a free port, once it is ready."""
-    log = data_dir.with_name(f"{data_dir.name}.log")
-    began = time.monotonic()
-    with log.open("a") as errors:
-        process = subprocess.Popen(
-            [RESIDUAL, "up", f"--data-dir={data_dir}", "--port=0"],
+def spawn(data_dir: Path, *, port: int = 0, **settings: str) -> "subprocess.Popen[str]":
+    """`residual up` in `data_dir`, not ready yet; port 0 is a free one. Its log is `log_of` it."""
+    with log_of(data_dir).open("a") as errors:
+        return subprocess.Popen(
+            [RESIDUAL, "up", f"--data-dir={data_dir}", f"--port={port}"],
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
             env=environment(**settings),
             start_new_session=True,
         )
+
+
+def log_of(data_dir: Path) -> Path:
+    """Beside it, so that it is there before the directory."""
+    return data_dir.with_name(f"{data_dir.name}.log")
+
+
+def start(data_dir: Path, **settings: str) -> Running:
+    """`residual up` in `data_dir`, on a free port, once it is ready."""
+    began = time.monotonic()
+    process = spawn(data_dir, port=0, **settings)
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line.startswith("ready "):
         process.kill()
         end_marked(mark_of(data_dir))
-        raise AssertionError(f"it did not start:\n{log.read_text()[-4000:]}")
+        raise AssertionError(f"it did not start:\n{log_of(data_dir).read_text()[-4000:]}")
     return Running(data_dir, line.split()[1], process, time.monotonic() - began)
 
 

@@ -15,6 +15,7 @@ from service.local.processes import MARK, end_marked, mark_of, marked, same_proc
 from service.local.ray_head import command, environment, token_of
 from service.local.ray_record import new_ports, new_temp_dir
 from tests.waiting import until
+from trainer.contract.crashes import SETTING
 
 FAMILY = "import subprocess, sys; subprocess.Popen(['sleep', '100'], start_new_session=True).wait()"
 """A process with a child that left its session."""
@@ -73,6 +74,14 @@ def test_ray_gets_no_key_of_the_service(tmp_path: Path) -> None:
     assert "secret" not in theirs.values()
     assert theirs["AWS_ACCESS_KEY_ID"] == "for the object store"
     assert theirs[MARK] == mark_of(tmp_path)
+
+
+def test_a_crash_that_a_test_wants_reaches_rays_processes_and_no_other_setting_does(
+    tmp_path: Path,
+) -> None:
+    mine = {SETTING: "after_files@/a/file", "RESIDUAL_API_KEY": "secret"}
+    theirs = environment(prepare(tmp_path), mine)
+    assert {name for name in theirs if name.startswith("RESIDUAL_")} == {MARK, SETTING}
 
 
 def test_every_process_of_ray_uses_compiled_bytecode(tmp_path: Path) -> None:

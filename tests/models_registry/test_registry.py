@@ -23,6 +23,7 @@ from trainer.contract import checkpoints, layout, manifest
 from trainer.contract.attempts import Best, Started
 from trainer.contract.checkpoints import MODEL_FILES, WEIGHTS
 from trainer.contract.objects.local import LocalStore
+from trainer.contract.reasons import Code, reason
 from trainer.contract.spec import TrainSpec
 
 ONE = Replicas(min=1, max=1)
@@ -43,7 +44,8 @@ class House:
     def job(self) -> Job:
         """A job whose first attempt has begun."""
         queued, _ = self.jobs.create("default", SPEC)
-        starting = advance(queued, State.STARTING, at=queued.created_at)
+        why = reason(Code.STARTING, "It starts.")
+        starting = advance(queued, State.STARTING, at=queued.created_at, reason=why)
         self.jobs.store.save(starting, was=queued)
         started = Started(
             job_id=starting.id,

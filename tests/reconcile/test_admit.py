@@ -4,15 +4,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.cluster.cluster import Capacity
+from service.jobs import fit
 from service.lifecycle import Job, State
-from service.reconcile.admit import BEHIND, NUMBERED, admit
+from service.reconcile.admit import BEHIND, NUMBERED, Admission, admit
+from service.reconcile.fair import Turns
 from service.reconcile.promises import WINDOW, Promises, total
+from service.reconcile.quota import unlimited
 from tests.jobs.making import NOW, job
 from tests.jobs.test_fit import node
 from trainer.contract.asked import Demand
 from trainer.contract.reasons import Code
 
 NOTHING = Demand(cpus=0, gpus=0)
+
+
+def _admit(queue: list[Job], capacity: Capacity, promised: Demand) -> Admission:
+    """One project's line, which has no quota."""
+    whole, held = Demand(cpus=capacity.cpus, gpus=capacity.gpus), {"default": promised}
+    turns = Turns({"default": iter(queue)}, {"default": 0.0}, whole, held)
+    rooms = fit.free(capacity, promised)
+    return admit(turns, fit.whole(capacity), rooms, unlimited, most=100)
 
 
 def _queue(*workers: int) -> list[Job]:
@@ -24,18 +35,18 @@ def _numbers(jobs: list[Job]) -> list[int]:
 
 
 def test_jobs_start_in_order_while_there_is_room() -> None:
-    found = admit(_queue(2, 1, 1, 1), Capacity((node(4),)), NOTHING)
+    found = _admit(_queue(2, 1, 1, 1), Capacity((node(4),)), NOTHING)
     assert _numbers(found.start) == [1, 2, 3]
     assert found.reasons["job-00004"].message == (
-        "It needs 1 CPU and 0 of the cluster's 4 are free."
+        "It needs 1 CPU and 0 of the cluster's 4 are free; it is the first in the line."
     )
 
 
 def test_a_big_job_at_the_head_is_not_overtaken() -> None:
-    found = admit(_queue(4, 1), Capacity((node(4, free=(2, 0)),)), NOTHING)
+    found = _admit(_queue(4, 1), Capacity((node(4, free=(2, 0)),)), NOTHING)
     assert found.start == []
     assert found.reasons["job-00001"].message == (
-        "It needs 4 CPUs and 2 of the cluster's 4 are free."
+        "It needs 4 CPUs and 2 of the cluster's 4 are free; it is the first in the line."
     )
     assert found.reasons["job-00002"].code is Code.WAITING_IN_LINE
     assert found.reasons["job-00002"].message == (
@@ -44,28 +55,22 @@ def test_a_big_job_at_the_head_is_not_overtaken() -> None:
 
 
 def test_a_job_that_is_too_large_for_the_cluster_holds_back_nobody() -> None:
-    found = admit(_queue(64, 1), Capacity((node(4),)), NOTHING)
+    found = _admit(_queue(64, 1), Capacity((node(4),)), NOTHING)
     assert _numbers(found.start) == [2]
     assert "the whole cluster has 4" in found.reasons["job-00001"].message
-    assert not found.blocked
+    assert found.waiting == []
 
 
 def test_what_is_promised_is_not_given_twice() -> None:
-    found = admit(_queue(2, 2), Capacity((node(4),)), Demand(cpus=2, gpus=0))
+    found = _admit(_queue(2, 2), Capacity((node(4),)), Demand(cpus=2, gpus=0))
     assert _numbers(found.start) == [1]
 
 
-def test_a_cluster_that_does_not_answer_starts_nothing() -> None:
-    found = admit(_queue(1, 1), None, NOTHING)
-    assert found.start == []
-    assert {why.code for why in found.reasons.values()} == {Code.WAITING_FOR_CLUSTER}
-
-
 def test_only_the_first_places_are_numbered() -> None:
-    found = admit(_queue(*[4] * 30), Capacity((node(4, free=(0, 0)),)), NOTHING)
+    found = _admit(_queue(*[4] * 30), Capacity((node(4, free=(0, 0)),)), NOTHING)
     assert found.numbered == [f"job-{number:05d}" for number in range(1, NUMBERED + 1)]
     assert found.reasons[f"job-{NUMBERED:05d}"].message == (
-        f"It is number {NUMBERED} in the line: {NUMBERED - 1} jobs start before it."
+        f"It needs 4 CPUs and 0 of the cluster's 4 are free; it is number {NUMBERED} in the line."
     )
     assert {found.reasons[f"job-{number:05d}"] for number in range(21, 31)} == {BEHIND}
 
@@ -80,7 +85,7 @@ def test_whatever_waits_nobody_is_lost_overtaken_or_given_what_is_not_there(
 ) -> None:
     jobs = [job(n, workers=w, cpus_per_worker=c) for n, (w, c) in enumerate(queue, start=1)]
     capacity = Capacity(tuple(node(all_, free=(min(free, all_), 0)) for all_, free in nodes))
-    found = admit(jobs, capacity, Demand(cpus=promised, gpus=0))
+    found = _admit(jobs, capacity, Demand(cpus=promised, gpus=0))
     assert {one.id for one in found.start} | found.reasons.keys() == {one.id for one in jobs}
     assert not {one.id for one in found.start} & found.reasons.keys()
     if found.start:

@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 
 from service.errors import IllegalTransition
 from service.lifecycle import HOLDING, TERMINAL, Job, State
+from service.reconcile.lease import LOOK_EVERY
 from tests.jobs.making import fail
 from tests.reconcile.world import Died, Fuse, World
 from trainer.contract.names import submission_id
 from trainer.contract.reasons import Code, reason
 
-LONG_ENOUGH = 40
+MAX_RUNTIME = 1000.0
+"""Seconds; more than anything takes in which time itself is not what happens."""
+LONG_ENOUGH = 60
 """Ticks after which any job has ended, with all its retries."""
 
 
@@ -40,6 +43,33 @@ def _fail(world: World, job: Job) -> None:
     if now.state in HOLDING and submission_id(now.id, now.attempt) in world.cluster.submissions:
         fail(world.objects, now.id, now.attempt, reason(Code.WORKER_LOST, "A worker was killed."))
         world.end(now)
+
+
+def _pause(world: World, job: Job) -> None:
+    try:
+        world.jobs.pause("default", job.id)
+    except IllegalTransition:
+        assert world.state(job) in TERMINAL | {State.CANCELLING}
+
+
+def _resume(world: World, job: Job) -> None:
+    if world.state(job) in (State.PAUSED, State.FAILED, State.CANCELLED):
+        world.jobs.resume("default", job.id)
+
+
+def _fall_silent(world: World, job: Job) -> None:
+    """Its driver and its workers are frozen for longer than the lease."""
+    if world.see(job).attempt:
+        world.beat(job)
+    for _ in range(10):
+        world.tick()
+        world.clock.turn(LOOK_EVERY.total_seconds())
+
+
+def _outlast(world: World, job: Job) -> None:
+    """It runs for longer than it may."""
+    world.clock.turn(MAX_RUNTIME)
+    world.tick()
 
 
 def _nothing(world: World, job: Job) -> None:
@@ -69,28 +99,42 @@ def _live(world: World, job: Job, happens: Event) -> bool:
             return happened
         try:
             world.tick()
+            if not happened and world.state(job) is State.RUNNING:
+                happened = True
+                happens(world, job)
+                continue
         except Died:
             world.restart()
-        if not happened and world.state(job) is State.RUNNING:
-            happened = True
-            happens(world, job)
-        else:
-            world.train()
+        if world.state(job) is State.PAUSED:
+            world.jobs.resume("default", job.id)
+        world.train()
     pytest.fail(f"{world.see(job)} did not end")
 
 
-@pytest.mark.parametrize("happens", [_nothing, _lose, _fail, _forget, _cancel])
+ENDS_IN: dict[Event, set[State]] = {
+    _nothing: {State.SUCCEEDED},
+    _lose: {State.SUCCEEDED},
+    _fail: {State.SUCCEEDED},
+    _forget: {State.SUCCEEDED},
+    _fall_silent: {State.SUCCEEDED},
+    _pause: {State.SUCCEEDED},
+    _outlast: {State.FAILED, State.SUCCEEDED},  # it may come to its end before it is asked
+    _cancel: {State.CANCELLED},
+}
+"""What may happen to a running job, and how it ends."""
+
+
+@pytest.mark.parametrize("happens", ENDS_IN)
 def test_a_program_that_dies_at_any_act_loses_and_doubles_nothing(
     world: World, happens: Event
 ) -> None:
     for number in count(1):
         fuse = Fuse(burns_at=number)
         world.restart(fuse)
-        job = world.submit(number, register_as="digits", workers=4)
+        job = world.submit(number, register_as="digits", workers=4, max_runtime=MAX_RUNTIME)
         happened = _live(world, job, happens)
         _check(world, job)
-        cancelled = happened and happens is _cancel
-        assert world.state(job) is (State.CANCELLED if cancelled else State.SUCCEEDED)
+        assert world.state(job) in (ENDS_IN[happens] if happened else {State.SUCCEEDED})
         if fuse.passed < number:  # the whole life went by before the fuse burnt
             assert happened
             assert number > 12
@@ -106,6 +150,10 @@ MOMENTS: dict[str, Event] = {
     "fail": _fail,
     "forget": _forget,
     "cancel": _cancel,
+    "pause": _pause,
+    "resume": _resume,
+    "fall silent": _fall_silent,
+    "outlast": _outlast,
 }
 
 
@@ -119,7 +167,8 @@ MOMENTS: dict[str, Event] = {
 def test_whatever_happens_in_whatever_order_every_job_ends(
     world: World, moments: list[str], deaths: list[int]
 ) -> None:
-    job = world.submit(world.reconcilers, register_as="digits", workers=4)
+    number = world.reconcilers
+    job = world.submit(number, register_as="digits", workers=4, max_runtime=MAX_RUNTIME)
     fuses = [Fuse(burns_at=at) for at in deaths]
     world.restart(fuses.pop() if fuses else None)
     for moment in moments:

@@ -1,8 +1,9 @@
 from dataclasses import replace
+from typing import Any
 
 from service.lifecycle import Job, State
 from service.reconcile.admit import BEHIND
-from service.reconcile.line import PAGE, PAGES
+from service.reconcile.line import LOOK
 from tests.reconcile.world import World
 from trainer.contract.reasons import Code
 
@@ -31,7 +32,9 @@ def test_what_others_use_is_left_to_them(world: World) -> None:
     world.cluster.used = 3
     job = world.submit(1, workers=2)
     world.tick(2)
-    assert _message(world, job) == "It needs 2 CPUs and 1 of the cluster's 4 are free."
+    assert _message(world, job) == (
+        "It needs 2 CPUs and 1 of the cluster's 4 are free; it is the first in the line."
+    )
     world.cluster.used = 0
     world.tick()
     assert world.state(job) is State.STARTING
@@ -44,7 +47,10 @@ def test_room_that_comes_free_goes_to_the_next_at_once(world: World) -> None:
     world.tick()
     assert world.state(second) is State.QUEUED
     world.jobs.cancel("default", first.id)
-    world.tick(2)
+    world.tick()
+    world.train()
+    world.tick()
+    assert world.state(first) is State.CANCELLED
     assert world.state(second) is State.QUEUED  # Ray still shows it as used
     world.cluster.used = 0
     world.tick()
@@ -68,15 +74,15 @@ def test_a_job_that_falls_far_behind_does_not_keep_its_old_place(world: World) -
     old = world.submit(2, workers=4)
     world.tick()
     assert "4 CPUs" in _message(world, old)
-    for number in range(3, PAGE + 4):
+    for number in range(3, LOOK + 4):
         world.submit(number, workers=4, priority=1)
     world.tick()
     assert _message(world, old) == BEHIND.message
 
 
 def test_jobs_too_large_for_the_cluster_hide_nobody_behind_them(world: World) -> None:
-    hopeless = [world.submit(number, workers=64) for number in range(1, PAGE * PAGES + 2)]
-    small = world.submit(PAGE * PAGES + 2, workers=1)
+    hopeless = [world.submit(number, workers=64) for number in range(1, LOOK + 2)]
+    small = world.submit(LOOK + 2, workers=1)
     world.tick(2)
     assert world.state(small) is State.STARTING
     world.tick()
@@ -95,8 +101,8 @@ def test_a_job_that_is_cancelled_while_it_is_about_to_start_does_not_start(world
     job = world.submit()
     line = world.store.line
 
-    def cancelled_meanwhile(*, limit: int, after: Job | None) -> list[Job]:
-        found = line(limit=limit, after=after)
+    def cancelled_meanwhile(project: str, **asked: Any) -> list[Job]:
+        found = line(project, **asked)
         if world.state(job) is State.QUEUED:
             world.jobs.cancel("default", job.id)
         return found

@@ -6,7 +6,9 @@ from sqlalchemy import event
 from service.cluster.cluster import Sighting
 from service.errors import Unavailable
 from service.lifecycle import Job, Result, State
-from service.reconcile.attend import LEAVES_WITHIN
+from service.reconcile.decide import CANCEL_GRACE_S
+from service.reconcile.leaving import LEAVES_WITHIN
+from service.reconcile.outcomes import backoff
 from service.reconcile.progress import progress
 from tests.jobs.making import (
     evaluated,
@@ -133,6 +135,7 @@ def test_a_job_fails_when_its_retries_are_spent(world: World) -> None:
         fail(world.objects, job.id, attempt, WORKER_LOST)
         world.end(running)
         world.tick()
+        world.clock.turn(backoff(attempt).total_seconds())
     failed = world.see(job)
     assert (failed.state, failed.retries, _code(failed)) == (State.FAILED, 2, Code.WORKER_LOST)
 
@@ -179,7 +182,7 @@ def test_an_outcome_that_was_committed_at_the_last_moment_counts(world: World) -
 
 
 def test_an_outcome_that_cannot_be_read_ends_the_job(world: World) -> None:
-    job = world.submit()
+    job = world.submit(max_retries=0)
     world.run(job)
     world.objects.put(layout.outcome(job.id, 1), b'{"status": "succeeded", "loss": null}')
     world.tick()
@@ -191,8 +194,13 @@ def test_a_cancelled_job_is_stopped_and_its_late_success_refused(world: World) -
     world.run(job)
     world.jobs.cancel("default", job.id)
     world.tick()
-    assert world.cluster.stops == ["job-00001-1"]
-    assert world.state(job) is State.CANCELLING
+    assert (world.cluster.stops, world.state(job)) == ([], State.CANCELLING)
+    wish = world.wish(job)
+    assert wish is not None
+    assert wish.reason.code is Code.CANCELLED_BY_USER
+    world.clock.turn(CANCEL_GRACE_S)
+    world.tick()
+    assert (world.cluster.stops, world.state(job)) == (["job-00001-1"], State.CANCELLING)
     world.tick()
     assert (world.state(job), _code(world.see(job))) == (State.CANCELLED, Code.CANCELLED_BY_USER)
     assert succeed(world.objects, job.id, 1).status == "given_up"

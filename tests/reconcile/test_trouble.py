@@ -1,5 +1,6 @@
 """Parts that are away, and several programs on one database."""
 
+from pathlib import Path
 from threading import Event, Thread
 
 import pytest
@@ -7,11 +8,14 @@ import pytest
 from service.cluster.cluster import Sighting
 from service.errors import ClusterUnavailable
 from service.lifecycle import State
+from service.reconcile.look import IN_A_ROW
 from service.reconcile.loop import LEASE, LEASE_LASTS
-from tests.jobs.making import succeed
+from tests.jobs.making import fail, save_checkpoint, succeed
 from tests.reconcile.world import World
+from trainer.contract import attempts, layout
+from trainer.contract.attempts import Outcome, Started
 from trainer.contract.objects.store import StoreUnavailable
-from trainer.contract.reasons import Code
+from trainer.contract.reasons import Code, reason
 
 
 def test_a_silent_cluster_changes_no_job_and_is_asked_twice_a_tick(world: World) -> None:
@@ -120,8 +124,8 @@ def test_a_program_that_lost_its_lease_in_the_middle_of_a_tick_stops(
 
     world.train()
     monkeypatch.setattr(world.cluster, "sighting", slow)
-    world.reconciler.tick()
-    assert [found.job.state for found in world.store.holding()] == [State.RUNNING, State.STARTING]
+    world.reconciler.tick()  # it has seen both begin, and does nothing about it
+    assert [found.job.state for found in world.store.holding()] == [State.STARTING, State.STARTING]
 
 
 def test_a_submission_for_a_job_that_ended_meanwhile_is_stopped(
@@ -144,6 +148,91 @@ def test_a_submission_for_a_job_that_ended_meanwhile_is_stopped(
     world.tick()
     assert world.cluster.stops == ["job-00001-1"]
     assert world.state(job) is State.CANCELLED
+
+
+def test_a_program_that_was_frozen_before_it_submitted_starts_nothing_that_counts(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Meanwhile another program gave the attempt up, and the job is at its next one."""
+    job = world.submit()
+    submit = world.cluster.submit
+    other = World(world.engine, world.objects, world.clock, world.cluster)
+
+    def frozen(submission: str, entrypoint: str) -> None:
+        monkeypatch.setattr(world.cluster, "submit", submit)
+        world.clock.turn(LEASE_LASTS.total_seconds())
+        other.tick(2)  # it finds the order, and no submission: the attempt may have run
+        assert other.see(job).attempt == 2
+        submit(submission, entrypoint)
+
+    monkeypatch.setattr(world.cluster, "submit", frozen)
+    world.tick()
+    assert world.cluster.starts == ["job-00001-2", "job-00001-1"]
+    other.train()  # as the real ones do, the late attempt sees that it was given up
+    assert world.cluster.submissions["job-00001-1"] is Sighting.ENDED
+    other.tick()
+    other.train()
+    other.tick()
+    assert (other.state(job), other.see(job).attempt) == (State.SUCCEEDED, 2)
+    assert attempts.read(world.objects, layout.started(job.id, 1), Started) is None
+
+
+def test_a_program_that_was_frozen_while_it_looked_gives_nothing_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = world.submit()
+    world.run(job)
+    other = World(world.engine, world.objects, world.clock, world.cluster)
+    other.restart()
+    world.clock.turn(-LEASE_LASTS.total_seconds())
+
+    def frozen(submission: str) -> Sighting:
+        monkeypatch.undo()
+        other.clock.turn(LEASE_LASTS.total_seconds())
+        other.tick()
+        return Sighting.MISSING  # as it was then
+
+    monkeypatch.setattr(world.cluster, "sighting", frozen)
+    world.reconciler.tick()
+    assert (world.state(job), world.see(job).attempt) == (State.RUNNING, 1)
+    assert attempts.read(world.objects, layout.outcome(job.id, 1), Outcome) is None
+
+
+def test_a_cluster_that_ends_every_attempt_costs_retries_in_the_end(world: World) -> None:
+    job = world.submit(max_retries=2)
+    for _ in range(IN_A_ROW + 2):
+        world.run(job)
+        world.cluster.submissions.clear()
+        world.tick()
+        world.clock.turn(10)
+    assert world.state(job) is State.FAILED
+    assert world.see(job).attempt == IN_A_ROW + 2
+    assert world.see(job).retries == 2
+
+
+def test_a_cluster_that_comes_back_after_each_checkpoint_costs_nothing(
+    world: World, tmp_path: Path
+) -> None:
+    job = world.submit(max_retries=0)
+    for attempt in range(1, 3 * IN_A_ROW):
+        assert world.run(job).attempt == attempt
+        save_checkpoint(world.objects, job.id, attempt, attempt, tmp_path)
+        world.cluster.submissions.clear()
+        world.tick()
+    assert (world.state(job), world.see(job).retries) == (State.STARTING, 0)
+
+
+def test_frozen_processes_of_an_attempt_are_stopped_after_a_restart_too(world: World) -> None:
+    job = world.submit()
+    world.run(job)
+    fail(world.objects, job.id, 1, reason(Code.WORKER_LOST, "A worker was killed."))
+    world.cluster.used = 4
+    world.tick()
+    world.restart()
+    world.cluster.used = 0
+    world.tick(2)
+    assert world.state(job) is State.STARTING
+    assert world.cluster.stops == ["job-00001-1"]
 
 
 def test_further_parts_are_ticked_and_one_that_fails_stops_no_other(world: World) -> None:

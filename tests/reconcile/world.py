@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import wraps
 from typing import Any
 
@@ -16,9 +17,11 @@ from service.jobs.store import JobStore
 from service.lifecycle import Job, State
 from service.models.store import ModelStore
 from service.reconcile.attend import Attendant
+from service.reconcile.lease import WHO
 from service.reconcile.loop import LEASE_LASTS, Reconciler
-from tests.jobs.making import Clock, begin, job, measure, point, succeed
-from trainer.contract.attempts import Best
+from tests.jobs.making import Clock, begin, heed, job, measure, point, succeed
+from trainer.contract import attempts, layout
+from trainer.contract.attempts import Best, Halt, Heartbeat, Outcome
 from trainer.contract.names import submission_id
 from trainer.contract.objects.local import LocalStore
 
@@ -108,6 +111,12 @@ class Fused:
         return call
 
 
+@dataclass(frozen=True)
+class Quota:
+    cpus: float | None = None
+    gpus: float | None = None
+
+
 @dataclass
 class World:
     """One database, one store and one cluster, and the reconciler that works on them now."""
@@ -118,7 +127,10 @@ class World:
     cluster: FakeCluster = field(default_factory=FakeCluster)
     registered: list[tuple[str, Best]] = field(default_factory=list)
     also: Sequence[Callable[[], None]] = ()
+    quotas: dict[str, Quota] = field(default_factory=dict)
+    """By project."""
     reconcilers: int = 0
+    beats: int = 0
 
     def __post_init__(self) -> None:
         self.store = JobStore(self.engine)
@@ -140,8 +152,8 @@ class World:
         fuse = fuse or Fuse()
         self.reconcilers += 1
         self.clock.turn(LEASE_LASTS.total_seconds())
-        store: Any = Fused(self.store, fuse, ["save", "mark_submitted", "set_reasons"])
-        objects: Any = Fused(self.objects, fuse, ["put", "create"])
+        store: Any = Fused(self.store, fuse, ["save", "mark_submitted", "set_reasons", "swept"])
+        objects: Any = Fused(self.objects, fuse, ["put", "create", "delete"])
         cluster: Any = Fused(self.cluster, fuse, ["submit", "stop"])
         registry: Any = Fused(self, fuse, ["register"])
         self.reconciler = Reconciler(
@@ -157,6 +169,7 @@ class World:
             Leases(self.engine),
             holder=f"program-{self.reconcilers}",
             also=self.also,
+            quotas=self.quotas.get,
         )
         return self.reconciler
 
@@ -164,8 +177,9 @@ class World:
         if (made.id, best) not in self.registered:
             self.registered.append((made.id, best))
 
-    def submit(self, number: int = 1, **fields: Any) -> Job:
-        made = replace(job(number, **fields), created_at=self.clock(), changed_at=self.clock())
+    def submit(self, number: int = 1, *, project: str = "default", **fields: Any) -> Job:
+        now = self.clock()
+        made = replace(job(number, **fields), project=project, created_at=now, changed_at=now)
         self.store.insert(made)
         return made
 
@@ -194,18 +208,51 @@ class World:
         """The newest attempt's process is over."""
         self.cluster.submissions[submission_id(found.id, found.attempt)] = Sighting.ENDED
 
+    def beat(self, found: Job, *who: str, ended: bool = False) -> None:
+        """The driver ("driver") or the first worker ("0") of the newest attempt gives a sign of life."""
+        self.beats += 1
+        for one in who or WHO:
+            sign = Heartbeat(number=self.beats, step=1, ended=ended, at=self.clock())
+            key = layout.heartbeat(found.id, self.see(found).attempt, one)
+            self.objects.put(key, sign.model_dump_json().encode())
+
+    def pass_time(self, seconds: float, living: Job) -> Job:
+        """Time goes by, in which `living` gives its signs of life."""
+        until = self.clock() + timedelta(seconds=seconds)
+        while self.clock() < until:
+            self.beat(living)
+            self.tick()
+        return self.see(living)
+
+    def wish(self, found: Job) -> Halt | None:
+        """What its newest attempt was asked."""
+        attempt = self.see(found).attempt
+        return attempts.read(self.objects, layout.halt(found.id, attempt), Halt)
+
     def train(self) -> None:
-        """Every submission goes one step on: it begins, then succeeds, then ends."""
+        """Every submission goes one step on: it begins, then succeeds or heeds a wish, then ends."""
         for submission, sighting in list(self.cluster.submissions.items()):
-            job_id, _, attempt = submission.rpartition("-")
-            number = int(attempt)
+            job_id, _, number = submission.rpartition("-")
             match sighting:
                 case Sighting.PENDING:
-                    self.cluster.submissions[submission] = Sighting.RUNNING
-                    begin(self.objects, job_id, number)
-                    measure(self.objects, job_id, number, [point(1)])
+                    self._begin(submission, job_id, int(number))
                 case Sighting.RUNNING:
-                    succeed(self.objects, job_id, number)
+                    self._end(job_id, int(number))
                     self.cluster.submissions[submission] = Sighting.ENDED
                 case _:
                     pass
+
+    def _begin(self, submission: str, job_id: str, attempt: int) -> None:
+        """As a real one does: one that was given up before it began does not begin."""
+        if attempts.read(self.objects, layout.outcome(job_id, attempt), Outcome):
+            self.cluster.submissions[submission] = Sighting.ENDED
+            return
+        self.cluster.submissions[submission] = Sighting.RUNNING
+        begin(self.objects, job_id, attempt)
+        measure(self.objects, job_id, attempt, [point(1)])
+
+    def _end(self, job_id: str, attempt: int) -> None:
+        if wish := attempts.read(self.objects, layout.halt(job_id, attempt), Halt):
+            heed(self.objects, wish)
+        else:
+            succeed(self.objects, job_id, attempt)

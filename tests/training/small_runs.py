@@ -23,10 +23,11 @@ from trainer.training.attempt import Ended, run
 from trainer.training.average import Average
 from trainer.training.checkpoint import Checkpointer
 from trainer.training.group import Group
-from trainer.training.loop import Learner
+from trainer.training.learner import Learner
 from trainer.training.schedule import LearningRate, Progress
 from trainer.training.setup import Setting, make_optimizer
 from trainer.training.snapshot import Proof, Snapshot, read_state
+from trainer.training.vigil import Vigil
 
 JOB = "job-a"
 CPU = torch.device("cpu")
@@ -57,20 +58,35 @@ def order(attempt: int = 1, spec: ResolvedSpec | None = None) -> Order:
     )
 
 
+def setting(
+    store: ObjectStore,
+    what: Order,
+    group: Group = ALONE,
+    wrap: Callable[[nn.Module], nn.Module] = lambda net: net,
+    vigil: Vigil | None = None,
+) -> Setting:
+    """Of a worker in an attempt at `what`; nobody keeps its vigil."""
+    return Setting(
+        store=store,
+        group=group,
+        device=CPU,
+        wrap=wrap,
+        versions={"torch": torch.__version__},
+        clock=now,
+        vigil=vigil or Vigil(store, what.job_id, what.attempt, str(group.rank), now),
+    )
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
 def attempt(
     store: ObjectStore, what: Order, wrap: Callable[[nn.Module], nn.Module] = lambda net: net
 ) -> Ended:
     torch.set_num_threads(1)
-    setting = Setting(
-        store=store,
-        group=ALONE,
-        device=CPU,
-        wrap=wrap,
-        versions={"torch": torch.__version__},
-        clock=lambda: datetime.now(UTC),
-    )
     assert isinstance(what.spec, ResolvedSpec)
-    return run(what, what.spec, setting)
+    return run(what, what.spec, setting(store, what, wrap=wrap))
 
 
 def learner(

@@ -14,7 +14,7 @@ from trainer.contract.objects.local import LocalStore
 from trainer.contract.objects.store import StoreUnavailable
 from trainer.training import logs
 from trainer.training.background import BackgroundJournal
-from trainer.training.failures import Diverged
+from trainer.training.endings import Diverged
 
 
 @dataclass(frozen=True)

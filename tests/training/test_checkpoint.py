@@ -28,7 +28,7 @@ from trainer.contract.objects.store import StoreUnavailable
 from trainer.data.batches import normalise
 from trainer.models.build import build
 from trainer.training.attempt import Ended
-from trainer.training.failures import Diverged, Fenced
+from trainer.training.endings import Diverged, Fenced
 
 
 @pytest.fixture(scope="module")

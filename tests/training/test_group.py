@@ -3,7 +3,6 @@
 import json
 import os
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,7 @@ from tests.training.small_runs import (
     learner,
     linear,
     order,
+    setting,
     small_spec,
 )
 from trainer.contract.datasets import DATASETS
@@ -29,8 +29,8 @@ from trainer.contract.objects.local import LocalStore
 from trainer.data.load import load
 from trainer.training.attempt import run
 from trainer.training.group import Group
-from trainer.training.loop import evaluate, train
-from trainer.training.setup import Setting
+from trainer.training.loop import train
+from trainer.training.validation import evaluate
 
 WORLD = 3
 
@@ -41,7 +41,7 @@ def together(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=WORLD)
     root, group = Path(folder), Group(rank, WORLD)
-    weights = one_step(root, group)
+    weights = {turns: one_step(root, group, turns) for turns in (1, 2)}
     counted = {world: count(root, Group(rank, world)) for world in (1, 2, 3) if rank < world}
     gathered: list[dict[int, float] | None] = [None] * WORLD
     dist.all_gather_object(gathered, counted)
@@ -55,9 +55,9 @@ def together(rank: int, folder: str) -> None:
     dist.destroy_process_group()
 
 
-def one_step(root: Path, group: Group) -> torch.Tensor:
+def one_step(root: Path, group: Group, turns: int = 1) -> torch.Tensor:
     """A linear model's weights after one optimizer step on a batch of 64: shares of 21, 21, 22."""
-    spec = small_spec(iterations=1)
+    spec = small_spec(iterations=1).model_copy(update={"accumulation": turns})
     dataset = load(DATASETS["digits"], LocalStore(root))
     torch.manual_seed(0)
     alone = learner(dataset, spec, linear(), group)
@@ -68,7 +68,9 @@ def one_step(root: Path, group: Group) -> torch.Tensor:
 
 
 class Unheard:
-    def trained(self, step: int, rate: float, sums: torch.Tensor) -> None: ...
+    def trained(self, step: int, rate: float, sums: torch.Tensor) -> bool:
+        return True
+
     def validated(self, step: int, sums: torch.Tensor) -> None: ...
     def checkpoint_due(self, step: int) -> None: ...
 
@@ -101,22 +103,15 @@ def resumed(root: Path, group: Group) -> None:
             gradient_as_bucket_view=True,
         )
 
-    setting = Setting(
-        store=LocalStore(root / "undisturbed"),
-        group=group,
-        device=CPU,
-        wrap=averaged,
-        versions={},
-        clock=lambda: datetime.now(UTC),
-    )
     recipe = {"mixup": 0.4, "schedule": "plateau", "start_error": 10, "ema_decay": 0.9}
     spec = small_spec(workers=WORLD, iterations=12, checkpoint_every={"steps": 5}, recipe=recipe)
-    run(order(1, spec), spec, setting)
-    setting = replace(setting, store=LocalStore(root / "resumed"))
-    mortal = replace(setting, wrap=lambda network: Until(averaged(network), 8, kill))
+    first, second = order(1, spec), order(2, spec)
+    run(first, spec, setting(LocalStore(root / "undisturbed"), first, group, averaged))
+    store = LocalStore(root / "resumed")
+    mortal = setting(store, first, group, lambda network: Until(averaged(network), 8, kill))
     with pytest.raises(Killed):
-        run(order(1, spec), spec, mortal)
-    run(order(2, spec), spec, setting)
+        run(first, spec, mortal)
+    run(second, spec, setting(store, second, group, averaged))
 
 
 @pytest.fixture(scope="module")
@@ -126,9 +121,10 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_uneven_shares_train_like_one_process(results: Path) -> None:
+@pytest.mark.parametrize("turns", [1, 2])
+def test_uneven_shares_train_like_one_process(results: Path, turns: int) -> None:
     alone = one_step(results, Group())
-    together = torch.load(results / "weights.pt", weights_only=True)
+    together = torch.load(results / "weights.pt", weights_only=True)[turns]
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-7)
 
 

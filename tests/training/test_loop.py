@@ -13,7 +13,8 @@ from trainer.contract.objects.local import LocalStore
 from trainer.data.dataset import Dataset
 from trainer.data.load import load
 from trainer.models.guided import Guided
-from trainer.training.loop import evaluate, rehearse, tally, train
+from trainer.training.loop import rehearse, train
+from trainer.training.validation import evaluate, tally
 
 EVERYTHING = {"start_error": 80, "mixup": 0.4, "cutmix": 1, "progressive_from": 0.5}
 
@@ -27,10 +28,11 @@ class Notes:
     validated_at: list[int] = field(default_factory=list)
     checkpoints: list[int] = field(default_factory=list)
 
-    def trained(self, step: int, rate: float, sums: Tensor) -> None:
+    def trained(self, step: int, rate: float, sums: Tensor) -> bool:
         self.losses.append(float(sums[0] / sums[3]))
         self.rates.append(rate)
         assert step == len(self.losses)
+        return True
 
     def validated(self, step: int, sums: Tensor) -> None:
         self.validated_at.append(step)
@@ -98,7 +100,8 @@ def test_a_step_never_waits_for_the_device(
     taught = learner(digits, spec)
 
     class Silent(Notes):
-        def trained(self, step: int, rate: float, sums: Tensor) -> None: ...
+        def trained(self, step: int, rate: float, sums: Tensor) -> bool:
+            return True
 
     def read(self: Tensor) -> None:
         raise AssertionError("the loop read a tensor")

@@ -1,7 +1,6 @@
 """Steps of each recipe against the same steps written out by hand: to the bit, on a CPU in fp32."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.training.small_runs import ALONE, CPU, small_spec
+from tests.training.small_runs import CPU, order, setting, small_spec
 from trainer.contract.datasets import DATASETS
 from trainer.contract.objects.local import LocalStore
 from trainer.contract.recipes import Recipe
@@ -17,8 +16,9 @@ from trainer.data.batches import Inputs, inputs, train_batch
 from trainer.data.dataset import Dataset
 from trainer.data.load import load
 from trainer.models.build import build
-from trainer.training.loop import Learner, train
-from trainer.training.setup import Setting, make_learner
+from trainer.training.learner import Learner
+from trainer.training.loop import train
+from trainer.training.setup import make_learner
 
 STEPS = 3
 BATCH = 32
@@ -58,9 +58,10 @@ class Heard:
         self.losses: list[float] = []
         self.rates: list[float] = []
 
-    def trained(self, step: int, rate: float, sums: Tensor) -> None:
+    def trained(self, step: int, rate: float, sums: Tensor) -> bool:
         self.losses.append(float(sums[0] / sums[3]))
         self.rates.append(rate)
+        return True
 
     def validated(self, step: int, sums: Tensor) -> None: ...
     def checkpoint_due(self, step: int) -> None: ...
@@ -82,8 +83,7 @@ def one_thread() -> Iterator[None]:
 
 def learner(digits: Dataset, recipe: dict[str, Any], store: LocalStore) -> Learner:
     spec = small_spec(batch_size=BATCH, iterations=STEPS, recipe={**recipe, "precision": "fp32"})
-    setting = Setting(store, ALONE, CPU, lambda network: network, {}, lambda: datetime.now(UTC))
-    return make_learner(spec, digits, setting)
+    return make_learner(spec, digits, setting(store, order(1, spec)))
 
 
 class ByHand:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.training.small_runs import JOB, order
 from tests.waiting import until
@@ -16,8 +17,8 @@ from trainer.contract.objects.local import LocalStore
 
 CHILD = """
 import os, time
-from trainer.run import die_with_parent
-die_with_parent(os.getppid(), every_s=0.05)
+from trainer.training.parent import die_frozen_with_parent, die_with_parent
+{watch}
 print(os.getpid(), flush=True)
 time.sleep(60)
 """
@@ -28,13 +29,17 @@ def gone(pid: int) -> bool:
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
-def test_a_driver_dies_with_its_parent() -> None:
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_process_dies_with_its_parent_frozen_or_not(*, frozen: bool) -> None:
+    watch = "die_frozen_with_parent()" if frozen else "die_with_parent(os.getppid(), every_s=0.05)"
     parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT, CHILD], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", PARENT, CHILD.format(watch=watch)], stdout=subprocess.PIPE, text=True
     )
     assert parent.stdout is not None
     child = int(parent.stdout.readline())
     assert not gone(child)
+    if frozen:
+        psutil.Process(child).suspend()
     parent.kill()
     parent.wait()
     until(lambda: gone(child), within_s=5)

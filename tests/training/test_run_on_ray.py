@@ -25,7 +25,7 @@ from tests.training.small_runs import (
 )
 from tests.waiting import until
 from trainer.contract import attempts, checkpoints, journal, layout, manifest
-from trainer.contract.attempts import LogLine, Outcome
+from trainer.contract.attempts import LogLine, Order, Outcome
 from trainer.contract.objects.local import LocalStore
 from trainer.contract.reasons import Code
 
@@ -60,11 +60,12 @@ class Cluster:
                 continue
         return found
 
-    def driver(self, store: LocalStore, attempt: int) -> subprocess.Popen[bytes]:
-        """Start the driver of an attempt of SPEC."""
-        store.put(layout.order(JOB, attempt), order(attempt, SPEC).model_dump_json().encode())
-        where = ["--store", store.root.as_uri(), "--job", JOB, "--attempt", str(attempt)]
-        return subprocess.Popen([sys.executable, "-m", "trainer.run", *where], env=self.environment)
+    def driver(self, store: LocalStore, what: Order, **more: str) -> subprocess.Popen[bytes]:
+        """Start the driver of an attempt; `more` is added to its environment."""
+        store.put(layout.order(JOB, what.attempt), what.model_dump_json().encode())
+        where = ["--store", store.root.as_uri(), "--job", JOB, "--attempt", str(what.attempt)]
+        command = [sys.executable, "-m", "trainer.run", *where]
+        return subprocess.Popen(command, env=self.environment | more)
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +76,8 @@ def cluster() -> Iterator[Cluster]:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_USAGE_STATS_ENABLED": "0",
+        # Else Ray Train waits half a minute for a frozen worker to take leave of the others.
+        "TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S": "3",
     }
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # Ray without bytecode starts 2.6 times slower
     head = subprocess.Popen(
@@ -104,7 +107,7 @@ def outcome(store: LocalStore, attempt: int) -> Outcome | None:
 @pytest.fixture(scope="module")
 def undisturbed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> LocalStore:
     store = LocalStore(tmp_path_factory.mktemp("undisturbed"))
-    assert cluster.driver(store, 1).wait(timeout=120) == 0
+    assert cluster.driver(store, order(1, SPEC)).wait(timeout=120) == 0
     return store
 
 
@@ -146,7 +149,7 @@ def test_a_run_that_lost_its_driver_and_then_a_worker_ends_with_the_same_bits(
 ) -> None:
     store = LocalStore(tmp_path)
 
-    first = cluster.driver(store, 1)
+    first = cluster.driver(store, order(1, SPEC))
     until(lambda: len(kept_steps(store, 1)) > 1, within_s=120)
     workers = cluster.workers()
     assert len(workers) == 2
@@ -155,7 +158,7 @@ def test_a_run_that_lost_its_driver_and_then_a_worker_ends_with_the_same_bits(
     until(lambda: not any(worker.is_running() for worker in workers), within_s=10)
     assert outcome(store, 1) is None
 
-    second = cluster.driver(store, 2)
+    second = cluster.driver(store, order(2, SPEC))
     until(lambda: len(kept_steps(store, 2)) > 1, within_s=120)
     cluster.workers()[1].kill()
     second.wait(timeout=60)
@@ -165,7 +168,7 @@ def test_a_run_that_lost_its_driver_and_then_a_worker_ends_with_the_same_bits(
     assert lost.reason is not None
     assert lost.reason.code == Code.WORKER_LOST
 
-    assert cluster.driver(store, 3).wait(timeout=120) == 0
+    assert cluster.driver(store, order(3, SPEC)).wait(timeout=120) == 0
     bounds = [started(store, 2).resumed_step, started(store, 3).resumed_step, STEPS]
     assert 0 < bounds[0] < bounds[1] < STEPS
     joined = [

@@ -1,7 +1,7 @@
 """What the service and an attempt tell each other, as small objects in the store.
 
-order.json (service → attempt), started.json and outcome.json (attempt → service). The outcome is
-created once: an attempt that the service gave up finds it taken and cannot commit any more.
+order.json and halt.json (service → attempt), started.json, heartbeats/ and outcome.json (attempt →
+service). The outcome is created once: an attempt that was given up finds it taken and cannot commit.
 """
 
 from datetime import datetime
@@ -17,6 +17,12 @@ from trainer.contract.objects.store import AlreadyExists, NoSuchObject, ObjectSt
 from trainer.contract.reasons import Reason
 
 Split = Literal["train", "val"]
+
+BEAT_EVERY_S = 3.0
+"""Seconds between two signs of life of an attempt's driver, and of its first worker."""
+LEASE_S = 30.0
+"""An attempt whose driver or first worker gives no sign of life for so many seconds is given up. Both
+sides count on their own clocks: no two clocks are compared."""
 
 
 class MetricPoint(BaseModel, frozen=True, use_attribute_docstrings=True):
@@ -80,6 +86,28 @@ class Started(BaseModel, frozen=True, use_attribute_docstrings=True):
     at: datetime
 
 
+class Halt(BaseModel, frozen=True, use_attribute_docstrings=True):
+    """The service's wish that an attempt keep a checkpoint and end, created once."""
+
+    job_id: Name
+    attempt: int
+    reason: Reason
+    """Why; the attempt's outcome repeats it."""
+    at: datetime
+
+
+class Heartbeat(BaseModel, frozen=True, use_attribute_docstrings=True):
+    """A sign of life: each is other than the one before it."""
+
+    number: int
+    """Of this one, from 1."""
+    step: int
+    """Optimizer steps done; 0 before the first, and from the driver."""
+    ended: bool = False
+    """Whether this is the last one: whoever beats is done, and no more are to be expected."""
+    at: datetime
+
+
 class Best(BaseModel, frozen=True, use_attribute_docstrings=True):
     """The checkpoint with the lowest validation top-1 error."""
 
@@ -93,8 +121,9 @@ class Outcome(BaseModel, frozen=True, use_attribute_docstrings=True):
 
     job_id: Name
     attempt: int
-    status: Literal["succeeded", "failed", "given_up"]
-    """given_up: the service closed the attempt; whatever it still does counts no more."""
+    status: Literal["succeeded", "failed", "halted", "given_up"]
+    """halted: it was asked to end before its last step, and has kept a checkpoint. given_up: the service
+    closed the attempt; whatever it still does counts no more."""
     reason: Reason | None = None
     final: MetricPoint | None = None
     best: Best | None = None
@@ -103,7 +132,7 @@ class Outcome(BaseModel, frozen=True, use_attribute_docstrings=True):
     at: datetime
 
 
-Document = TypeVar("Document", Order, Started, Outcome)
+Document = TypeVar("Document", Order, Started, Halt, Heartbeat, Outcome)
 
 
 def read(store: ObjectStore, key: str, kind: type[Document]) -> Document | None:

@@ -2,6 +2,8 @@
 
 jobs/<job>/<attempt>/order.json                 what the attempt is to do (written by the service)
                      started.json               what it found and chose when it began
+                     halt.json                  that it is to keep a checkpoint and end (by the service)
+                     heartbeats/<who>.json      the newest sign of life of the driver, of worker 0
                      metrics/<n>.jsonl          points, in chunks (`journal`)
                      logs/<rank>/<n>.jsonl      lines, in chunks
                      checkpoints/<step>/        model, optimizer, state, manifest
@@ -14,8 +16,12 @@ datasets/<name>/                                arrays, manifest
 """
 
 
+def job(job_id: str) -> str:
+    return f"jobs/{job_id}"
+
+
 def attempt(job_id: str, number: int) -> str:
-    return f"jobs/{job_id}/{number}"
+    return f"{job(job_id)}/{number}"
 
 
 def order(job_id: str, number: int) -> str:
@@ -24,6 +30,15 @@ def order(job_id: str, number: int) -> str:
 
 def started(job_id: str, number: int) -> str:
     return f"{attempt(job_id, number)}/started.json"
+
+
+def halt(job_id: str, number: int) -> str:
+    return f"{attempt(job_id, number)}/halt.json"
+
+
+def heartbeat(job_id: str, number: int, who: str) -> str:
+    """`who` is 'driver', or '0' for the first worker."""
+    return f"{attempt(job_id, number)}/heartbeats/{who}.json"
 
 
 def outcome(job_id: str, number: int) -> str:

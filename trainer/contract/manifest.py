@@ -11,6 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from trainer.contract import crashes
+from trainer.contract.crashes import Point
 from trainer.contract.objects.store import NoSuchObject, ObjectStore
 
 MANIFEST = "manifest.json"
@@ -48,6 +50,7 @@ def commit(
     for name, path in files.items():
         store.upload(f"{prefix}/{name}", path)
         entries.append(FileEntry(name=name, size=path.stat().st_size, sha256=_sha256(path)))
+    crashes.point(Point.AFTER_FILES)
     manifest = Manifest(files=tuple(entries), meta=meta, created_at=at)
     store.create(f"{prefix}/{MANIFEST}", manifest.model_dump_json().encode())
     return manifest

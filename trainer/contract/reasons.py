@@ -6,51 +6,88 @@ from pydantic import BaseModel
 
 
 class Code(StrEnum):
-    """Every code a job's `reason` can carry. Waiting, failing by the user's spec, failing by us."""
+    """Every code a job's `reason` can carry."""
 
+    # It waits.
     WAITING_FOR_CLUSTER = "waiting_for_cluster"
     WAITING_FOR_CPUS = "waiting_for_cpus"
     WAITING_FOR_GPUS = "waiting_for_gpus"
+    WAITING_FOR_QUOTA = "waiting_for_quota"
     WAITING_IN_LINE = "waiting_in_line"
+    # It is on its way, or done.
+    STARTING = "starting"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    # Somebody asked for it.
     CANCELLED_BY_USER = "cancelled_by_user"
+    PAUSED_BY_USER = "paused_by_user"
+    RESUMED_BY_USER = "resumed_by_user"
+    MAX_PENDING_EXCEEDED = "max_pending_exceeded"
+    MAX_RUNTIME_EXCEEDED = "max_runtime_exceeded"
+    # What was asked cannot be done.
     DIVERGED = "diverged"
     DATASET_UNAVAILABLE = "dataset_unavailable"
+    DATA_CORRUPT = "data_corrupt"
     MODEL_UNUSABLE = "model_unusable"
     OUT_OF_MEMORY_GPU = "out_of_memory_gpu"
+    # The platform failed.
     OUT_OF_MEMORY_HOST = "out_of_memory_host"
     WORKER_LOST = "worker_lost"
+    NODE_LOST = "node_lost"
     ATTEMPT_LOST = "attempt_lost"
-    CLUSTER_RESTARTED = "cluster_restarted"
     STORAGE_UNWRITABLE = "storage_unwritable"
     INTERNAL = "internal"
+    # The platform changed, and the job goes on.
+    CLUSTER_RESTARTED = "cluster_restarted"
+    PREEMPTED = "preempted"
+    RESIZED = "resized"
 
 
 REMEDIES: dict[Code, str] = {
     Code.WAITING_FOR_CLUSTER: "Nothing to do; if it lasts, look at /readyz and at Ray's own log.",
     Code.WAITING_FOR_CPUS: "Wait for running jobs, cancel one, or ask for fewer CPUs.",
     Code.WAITING_FOR_GPUS: "Wait for running jobs, cancel one, or ask for fewer GPUs.",
+    Code.WAITING_FOR_QUOTA: "Wait for the project's own jobs, or ask the administrator for more.",
     Code.WAITING_IN_LINE: "Nothing to do; a higher priority starts earlier.",
-    Code.CANCELLED_BY_USER: "Nothing to do; submit it again if that was a mistake.",
+    Code.STARTING: "Nothing to do; the job's logs show how far it is.",
+    Code.RUNNING: "Nothing to do; the job's metrics show how far it is.",
+    Code.COMPLETED: "Nothing to do; resume it with more epochs to go on.",
+    Code.CANCELLED_BY_USER: "Nothing to do; resume it if that was a mistake.",
+    Code.PAUSED_BY_USER: "Resume it when it shall go on.",
+    Code.RESUMED_BY_USER: "Nothing to do; it starts when its turn comes.",
+    Code.MAX_PENDING_EXCEEDED: "Raise max_pending, or ask for less of the cluster; then submit it again.",
+    Code.MAX_RUNTIME_EXCEEDED: "Resume it to go on for as long again, or submit it with more max_runtime.",
     Code.DIVERGED: "Lower recipe.learning_rate, or raise recipe.warmup_epochs.",
     Code.DATASET_UNAVAILABLE: "Use a bundled data set, or let a machine with a network fetch it once.",
+    Code.DATA_CORRUPT: "Replace the file that is named, or remove the data set so that it is fetched anew.",
     Code.MODEL_UNUSABLE: "Name another version; GET /models/{name} lists them.",
     Code.OUT_OF_MEMORY_GPU: "Lower batch_size, or use more workers.",
     Code.OUT_OF_MEMORY_HOST: "Lower batch_size, or use fewer workers on a machine.",
     Code.WORKER_LOST: "Look at the job's logs; the machine may have killed the process.",
+    Code.NODE_LOST: "Look at the machine that went away; the job needs one in its place.",
     Code.ATTEMPT_LOST: "Look at the job's logs; the attempt ended without a word.",
-    Code.CLUSTER_RESTARTED: "Nothing to do; it goes on from its last good checkpoint.",
     Code.STORAGE_UNWRITABLE: "Free space in the object store, or mend its permissions.",
     Code.INTERNAL: "Look at the job's logs, and report this as a bug.",
+    Code.CLUSTER_RESTARTED: "Nothing to do; it goes on from its last good checkpoint.",
+    Code.PREEMPTED: "Nothing to do; it goes on from its last good checkpoint.",
+    Code.RESIZED: "Nothing to do; it goes on from its checkpoint with more workers.",
 }
 
-RETRIED = {
-    Code.OUT_OF_MEMORY_HOST,
-    Code.WORKER_LOST,
-    Code.ATTEMPT_LOST,
-    Code.CLUSTER_RESTARTED,
-    Code.STORAGE_UNWRITABLE,
-}
-"""Failures that are the platform's: trying again may help. All others end the job."""
+FREE = frozenset({Code.CLUSTER_RESTARTED, Code.PREEMPTED, Code.RESIZED})
+"""What ends an attempt and not the job, at no cost: it was the cluster's doing."""
+
+RETRIED = frozenset(
+    {
+        Code.OUT_OF_MEMORY_HOST,
+        Code.WORKER_LOST,
+        Code.NODE_LOST,
+        Code.ATTEMPT_LOST,
+        Code.STORAGE_UNWRITABLE,
+        Code.INTERNAL,
+    }
+)
+"""Failures that are the platform's: trying again may help, and costs one of the job's retries. What is
+neither free nor retried ends the job."""
 
 
 class Reason(BaseModel, frozen=True, use_attribute_docstrings=True):

@@ -4,10 +4,11 @@ from math import ceil
 
 from trainer.contract import recipes, suits
 from trainer.contract.archs import Architecture
-from trainer.contract.asked import Asked
+from trainer.contract.asked import Asked, WorkerRange
 from trainer.contract.baselines import Baseline
 from trainer.contract.datasets import DatasetInfo
 from trainer.contract.evaluation import EvaluatedModel, EvaluateSpec, ResolvedEvaluation
+from trainer.contract.kinds import Resolved
 from trainer.contract.spec import ResolvedSpec, TrainSpec
 from trainer.contract.suits import Unresolvable
 
@@ -38,7 +39,8 @@ def resolve(spec: TrainSpec, dataset: DatasetInfo, *, gpus: int) -> ResolvedSpec
         )
     per_epoch = images // batch_size
     workers, gpus_per_worker = _workers(spec, batch_size, gpus)
-    suits.check_norm(network, suits.smallest_side(recipe, input_size), batch_size, workers)
+    shares = _most_shares(workers, _least(spec), batch_size)
+    suits.check_norm(network, suits.smallest_side(recipe, input_size), batch_size, shares)
     iterations = _iterations(spec, length, per_epoch)
     every = spec.checkpoint_every
     architecture = network if isinstance(network, Architecture) else None
@@ -64,10 +66,13 @@ def resolve(spec: TrainSpec, dataset: DatasetInfo, *, gpus: int) -> ResolvedSpec
         accumulation=1,
         checkpoint_activations=spec.checkpoint_activations,
         workers=workers,
+        min_workers=_least(spec),
         cpus_per_worker=spec.cpus_per_worker or 1.0,
         gpus_per_worker=gpus_per_worker,
         seed=spec.seed,
         max_retries=spec.max_retries,
+        max_runtime=spec.max_runtime,
+        max_pending=spec.max_pending,
         checkpoint_steps=every.steps or (every.epochs or 1) * per_epoch,
         priority=spec.priority,
         name=spec.name,
@@ -92,13 +97,52 @@ def resolve_evaluation(
         batch_size=batch_size,
         per_worker_batch=ceil(batch_size / workers),
         workers=workers,
+        min_workers=_least(spec),
         cpus_per_worker=spec.cpus_per_worker or 1.0,
         gpus_per_worker=gpus_per_worker,
         max_retries=spec.max_retries,
+        max_runtime=spec.max_runtime,
+        max_pending=spec.max_pending,
         priority=spec.priority,
         name=spec.name,
         labels=spec.labels,
     )
+
+
+def sized(spec: Resolved, workers: int) -> Resolved:
+    """What an attempt with `workers` of an elastic job's workers does: the same global batch, in as many
+    turns as keep a worker's share of a forward pass no larger than with all of them."""
+    if workers == spec.workers:
+        return spec
+    if isinstance(spec, ResolvedEvaluation):
+        return spec.model_copy(update={"workers": workers})
+    turns = _turns(spec.workers, workers, spec.batch_size)
+    return spec.model_copy(
+        update={
+            "workers": workers,
+            "accumulation": turns,
+            "per_worker_batch": ceil(spec.batch_size / (workers * turns)),
+        }
+    )
+
+
+def lengthened(spec: ResolvedSpec, epochs: int) -> ResolvedSpec:
+    """The same training over `epochs` epochs in all; its schedule stretches over them."""
+    return spec.model_copy(update={"epochs": epochs, "iterations": epochs * spec.steps_per_epoch})
+
+
+def _turns(most: int, workers: int, batch_size: int) -> int:
+    """Forward passes a step of each of `workers` workers in place of `most`; no pass is empty."""
+    return min(ceil(most / workers), batch_size // workers)
+
+
+def _most_shares(most: int, least: int | None, batch_size: int) -> int:
+    """Into how many forward passes a step can fall, with any number of workers that is allowed."""
+    return max(n * _turns(most, n, batch_size) for n in range(least or most, most + 1))
+
+
+def _least(spec: Asked) -> int | None:
+    return spec.workers.min if isinstance(spec.workers, WorkerRange) else None
 
 
 def _training_images(spec: TrainSpec, dataset: DatasetInfo) -> int:
@@ -111,9 +155,10 @@ def _training_images(spec: TrainSpec, dataset: DatasetInfo) -> int:
 
 
 def _workers(spec: Asked, batch_size: int, gpus: int) -> tuple[int, float]:
-    """How many workers, with how many GPUs each."""
+    """How many workers at most, with how many GPUs each."""
     each = spec.gpus_per_worker if spec.gpus_per_worker is not None else float(gpus > 0)
-    workers = spec.workers or (max(1, int(gpus / each)) if each else 2)
+    asked = spec.workers.max if isinstance(spec.workers, WorkerRange) else spec.workers
+    workers = asked or (max(1, int(gpus / each)) if each else 2)
     if workers > batch_size:
         raise Unresolvable(
             "workers",

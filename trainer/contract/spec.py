@@ -1,6 +1,6 @@
 """A training job: what a client may ask (`TrainSpec`) and what will be done (`ResolvedSpec`)."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
@@ -11,6 +11,8 @@ from trainer.contract.evaluation import Protocol
 from trainer.contract.family import Family
 from trainer.contract.names import Name
 from trainer.contract.recipes import Recipe, RecipeFields
+
+Epochs = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class CheckpointEvery(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
@@ -50,7 +52,7 @@ class TrainSpec(Asked, frozen=True, extra="forbid"):
     small for images of 64 pixels and less."""
     input_size: int | None = Field(default=None, ge=8, le=1024)
     """Side in pixels that images are resized to. Default: the data set's own."""
-    epochs: int | None = Field(default=None, ge=1, le=100_000)
+    epochs: Epochs | None = None
     """Passes over the training images. Default: the recipe's length."""
     iterations: int | None = Field(default=None, ge=1, le=100_000_000)
     """Optimizer steps, instead of `epochs`."""
@@ -108,7 +110,8 @@ class ResolvedSpec(Placed, frozen=True, extra="forbid"):
     """Training images that are validated on instead of trained on."""
     protocol: Protocol = "center"
     accumulation: int
-    """Backward passes a worker adds up for one optimizer step: 1, its whole share at once."""
+    """Backward passes that a worker adds up for one optimizer step. 1 is its whole share at once; an
+    elastic job with fewer workers takes more."""
     checkpoint_activations: bool = False
     seed: int
     checkpoint_steps: int

@@ -20,6 +20,10 @@ class DatasetUnavailable(Exception):
     """The data set's images cannot be had here; the message says how to mend it."""
 
 
+class DataCorrupt(DatasetUnavailable):
+    """They are there, and are not what they should be; the message says which."""
+
+
 def load(  # noqa: PLR0913 - all but the first two by name
     info: DatasetInfo,
     store: ObjectStore,
@@ -53,7 +57,8 @@ def raw(
     cache: Path | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Raw:
-    """The images as they come, checked. Raises DatasetUnavailable, or StoreUnavailable.
+    """The images as they come, checked. Raises DatasetUnavailable, DataCorrupt, or
+    StoreUnavailable.
 
     A set that is downloaded is kept in `store` for all workers, and in the directory `cache` for
     those of this machine. With several workers let one load first, or each of them downloads it.
@@ -86,7 +91,7 @@ def _stored_or_downloaded(
     try:
         found = stored.read(store, info.name, cache=cache)
     except Damaged as error:
-        raise DatasetUnavailable(
+        raise DataCorrupt(
             f"the stored images of '{info.name}' are damaged ({error}); delete "
             f"{layout.dataset(info.name)}/ in the object store, and the next job downloads them again"
         ) from error
@@ -107,7 +112,7 @@ def _stored_or_downloaded(
 
 
 def _check(info: DatasetInfo, found: Raw) -> None:
-    """Raises DatasetUnavailable when the arrays are not what `info` says."""
+    """Raises DataCorrupt when the arrays are not what `info` says."""
     for name, split, count in (
         ("train", found.train, info.train_images),
         ("val", found.val, info.val_images),
@@ -116,11 +121,9 @@ def _check(info: DatasetInfo, found: Raw) -> None:
         shape = (count, *side) if info.grey else (count, *side, 3)
         labels = split.labels
         if split.images.shape != shape or labels.shape != (count,):
-            raise DatasetUnavailable(
+            raise DataCorrupt(
                 f"the {name} images of '{info.name}' have the shape {tuple(split.images.shape)} instead of "
                 f"{shape}; delete {layout.dataset(info.name)}/ in the object store if it is there"
             )
         if not 0 <= int(labels.min()) <= int(labels.max()) < len(info.classes):
-            raise DatasetUnavailable(
-                f"'{info.name}' has labels beyond its {len(info.classes)} classes"
-            )
+            raise DataCorrupt(f"'{info.name}' has labels beyond its {len(info.classes)} classes")

@@ -1,9 +1,10 @@
 """How an attempt begins to count: `started.json`, created once. Trainings and evaluations call it."""
 
-from trainer.contract import layout
+from trainer.contract import crashes, layout
 from trainer.contract.attempts import Order, Started
+from trainer.contract.crashes import Point
 from trainer.training.device import Chosen, describe
-from trainer.training.failures import Fenced
+from trainer.training.endings import Fenced
 from trainer.training.patience import create_mine
 from trainer.training.setup import Setting
 
@@ -34,6 +35,7 @@ def announce(  # noqa: PLR0913 - all by name
     key = layout.started(order.job_id, order.attempt)
     if not create_mine(at.store, key, started.model_dump_json().encode()):
         raise Fenced(f"attempt {order.attempt} of {order.job_id} was started before")
+    crashes.point(Point.AFTER_STARTED)
     return started
 
 

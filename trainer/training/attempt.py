@@ -3,55 +3,66 @@
 import logging
 from contextlib import ExitStack
 
-import torch
 from pydantic import BaseModel
 
 from trainer.contract import layout
 from trainer.contract.attempts import Best, MetricPoint, Order
 from trainer.contract.evaluation import Evaluation
 from trainer.contract.journal import JournalWriter
+from trainer.contract.reasons import Reason
 from trainer.contract.spec import ResolvedSpec
 from trainer.evaluation.scores import Candidate
 from trainer.training.announce import announce, programs
 from trainer.training.background import BackgroundJournal
-from trainer.training.loop import MIN_EVALUATION_BATCH, Learner, rehearse, train
-from trainer.training.patience import patiently
+from trainer.training.beginning import resume, share_state
+from trainer.training.learner import Learner
+from trainer.training.loop import rehearse, train
 from trainer.training.protocol import evaluate
 from trainer.training.reporter import Follower, Reporter
-from trainer.training.resume import Found, newest
-from trainer.training.schedule import Progress
+from trainer.training.resume import Found
 from trainer.training.setup import Setting, load_in_turn, make_checkpointer, make_learner
-from trainer.training.snapshot import momentum, restore
+from trainer.training.validation import MIN_EVALUATION_BATCH
 
 log = logging.getLogger(__name__)
 
 
 class Ended(BaseModel, frozen=True):
-    """What a finished attempt came to."""
+    """What an attempt came to."""
 
     final: MetricPoint | None
     best: Best | None
     evaluation: Evaluation | None = None
+    halted: Reason | None = None
+    """Why it ended before its last step, if it did: because the service wished it."""
 
 
 def run(order: Order, spec: ResolvedSpec, at: Setting) -> Ended:
     """Train what `order` asks, its `spec`, from where the earlier attempts came to.
 
-    Raises Fenced, Diverged, DatasetUnavailable, StoreUnavailable, or torch's own failures.
+    Raises Fenced, Halted, Diverged, DatasetUnavailable, StoreUnavailable, or torch's own failures.
     """
     learner = make_learner(spec, load_in_turn(spec, at), at)
-    found = _resume(order, learner, at)
+    found = resume(order, learner, at)
     step = at.group.number_from_first(found.step, at.device)
-    _share_state(learner, step)
+    share_state(learner, step)
     if at.group.first:
         _announce(order, learner, found, at)
-    steps = range(step, spec.iterations)
+    steps = _steps(step, spec, at)
     if steps:
         rehearse(learner, step)
     if at.group.first:
         return _lead(order, learner, steps, found, at)
-    train(learner, steps, Follower(at.group, at.clock))
-    return Ended(final=None, best=None, evaluation=_by_protocol(learner))
+    done = train(learner, steps, Follower(at.group, at.clock))
+    if done < spec.iterations:
+        return Ended(final=None, best=None)
+    return Ended(final=None, best=None, evaluation=_by_protocol(learner, at))
+
+
+def _steps(first: int, spec: ResolvedSpec, at: Setting) -> range:
+    """What is left to do, counted from 0: nothing if the service wishes the end already."""
+    at.vigil.step = first
+    halted = at.group.number_from_first(int(at.vigil.halt is not None), at.device)
+    return range(first, first if halted else spec.iterations)
 
 
 def _lead(order: Order, learner: Learner, steps: range, found: Found, at: Setting) -> Ended:
@@ -61,15 +72,19 @@ def _lead(order: Order, learner: Learner, steps: range, found: Found, at: Settin
         journal = closing.enter_context(BackgroundJournal(metrics))
         checkpoints = make_checkpointer(order, learner, found.best, journal, at)
         closing.callback(checkpoints.close)
-        reporter = Reporter(learner.spec, at.group, journal, checkpoints, at.clock)
+        reporter = Reporter(learner.spec, at.group, journal, checkpoints, at.vigil, at.clock)
         reporter.last = found.metrics
-        train(learner, steps, reporter)
+        done = train(learner, steps, reporter)
         reporter.finish()
-        evaluation = _by_protocol(learner)
+        halt = at.vigil.halt
+        if halt is not None and done < learner.spec.iterations:
+            log.info("halted after step %d: %s", done, halt.reason.message)
+            return Ended(final=reporter.last, best=checkpoints.best, halted=halt.reason)
+        evaluation = _by_protocol(learner, at)
         return Ended(final=reporter.last, best=checkpoints.best, evaluation=evaluation)
 
 
-def _by_protocol(learner: Learner) -> Evaluation | None:
+def _by_protocol(learner: Learner, at: Setting) -> Evaluation | None:
     """The result by the protocol that was asked for; None by the center view, which `final` has."""
     spec = learner.spec
     if spec.protocol == "center":
@@ -87,36 +102,8 @@ def _by_protocol(learner: Learner) -> Evaluation | None:
         batch_size=max(spec.per_worker_batch, MIN_EVALUATION_BATCH),
         precision=learner.precision,
         group=learner.group,
+        interrupt=at.vigil.interrupt,
     )
-
-
-def _resume(order: Order, learner: Learner, at: Setting) -> Found:
-    """Only the first worker looks; what it finds reaches the others by `_share_state`."""
-    if not at.group.first:
-        return Found(None, ())
-    found = patiently(lambda: newest(at.store, order, learner.spec))
-    if found.state is not None:
-        state = found.state
-        restore(learner.network, learner.optimizer, state.weights, state.momentum)
-        if learner.average and state.average:
-            learner.average.network.load_state_dict(state.average)
-        learner.rate.progress = state.progress
-    return found
-
-
-def _share_state(learner: Learner, step: int) -> None:
-    """Give all workers the first one's weights, statistics, momentum and progress."""
-    group, rate = learner.group, learner.rate
-    if step > 0 and learner.spec.recipe.momentum > 0:
-        for parameter in learner.network.parameters():
-            state = learner.optimizer.state[parameter]
-            state.setdefault("momentum_buffer", torch.zeros_like(parameter))
-    group.copy_first(learner.network.state_dict().values())
-    if learner.average:
-        group.copy_first(learner.average.network.state_dict().values())
-    group.copy_first(momentum(learner.network, learner.optimizer).values())
-    progress = group.text_from_first(rate.progress.model_dump_json(), learner.device)
-    rate.progress = Progress.model_validate_json(progress)
 
 
 def _announce(order: Order, learner: Learner, found: Found, at: Setting) -> None:

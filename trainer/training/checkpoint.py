@@ -13,11 +13,12 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from trainer.contract import attempts, layout, manifest
+from trainer.contract import attempts, crashes, layout, manifest
 from trainer.contract.attempts import Best, MetricPoint, Outcome
 from trainer.contract.checkpoints import CheckpointMeta
+from trainer.contract.crashes import Point
 from trainer.contract.objects.store import AlreadyExists, ObjectStore, StoreUnavailable
-from trainer.training.failures import Diverged, Fenced
+from trainer.training.endings import Diverged, Fenced
 from trainer.training.patience import patiently
 from trainer.training.points import epoch_of
 from trainer.training.snapshot import Proof, Snapshot, write
@@ -84,16 +85,14 @@ class Checkpointer:
         with TemporaryDirectory(prefix="residual-") as folder:
             files = write(self.snapshot, self.proof, best, Path(folder))
             patiently(lambda: self._commit(meta, files, self.clock()))
+        crashes.point(Point.AFTER_MANIFEST)
         self.best = best
         self._steps.append(step)
         self._drop_old()
 
     def _commit(self, meta: CheckpointMeta, files: dict[str, Path], at: datetime) -> None:
-        job, attempt = self.job_id, meta.attempt
-        outcome = attempts.read(self.store, layout.outcome(job, attempt), Outcome)
-        if outcome is not None:
-            raise Fenced(f"attempt {attempt} of {job} was closed as {outcome.status}")
-        prefix = layout.checkpoint(job, attempt, meta.step)
+        self._check_open()
+        prefix = layout.checkpoint(self.job_id, meta.attempt, meta.step)
         facts = meta.model_dump(mode="json")
         try:
             manifest.commit(self.store, prefix, files, facts, at=at)
@@ -102,8 +101,17 @@ class Checkpointer:
             if manifest.read(self.store, prefix).meta != facts:
                 raise
 
+    def _check_open(self) -> None:
+        """Raise Fenced if the attempt was closed: another may have taken its place."""
+        job, attempt = self.job_id, self.template.attempt
+        outcome = attempts.read(self.store, layout.outcome(job, attempt), Outcome)
+        if outcome is not None:
+            raise Fenced(f"attempt {attempt} of {job} was closed as {outcome.status}")
+
     def _drop_old(self) -> None:
         """Delete what is neither the best nor among the newest."""
+        # A successor may go on from what this one would drop. It begins only after the closing.
+        patiently(self._check_open)
         attempt = self.template.attempt
         kept = set(self._steps[-NEWEST_KEPT:])
         if self.best is not None and self.best.attempt == attempt:

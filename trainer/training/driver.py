@@ -6,39 +6,25 @@
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Literal
 
-import ray.exceptions
-from ray.train import (
-    ControllerError,
-    FailureConfig,
-    RunConfig,
-    ScalingConfig,
-    WorkerGroupError,
-)
+from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
-from ray.train.v2._internal.exceptions import (
-    WorkerGroupStartupFailedError,
-    WorkerHealthCheckFailedError,
-    WorkerHealthCheckTimeoutError,
-)
 
 from trainer.contract.asked import Placed
 from trainer.contract.attempts import Order, Outcome
 from trainer.contract.names import submission_id
 from trainer.training.attempt import Ended
-from trainer.training.failures import Fenced, classify
+from trainer.training.endings import Fenced, Halted
+from trainer.training.failures import classify
+from trainer.training.ray_failures import failures
 from trainer.training.worker import train_loop_per_worker
 
 log = logging.getLogger(__name__)
 
-LOST = (
-    ray.exceptions.RayActorError,
-    ray.exceptions.WorkerCrashedError,
-    ray.exceptions.NodeDiedError,
-    WorkerGroupStartupFailedError,
-    WorkerHealthCheckTimeoutError,
-)
-OUT_OF_MEMORY = (ray.exceptions.OutOfMemoryError,)
+COLLECTIVE_TIMEOUT_S = 1800
+"""Seconds that workers wait for one another. Long, because the others wait while the first one downloads a
+data set or writes to a store that is slow; a worker that is frozen or gone is noticed long before."""
 
 
 def fit(order: Order, url: str, *, scratch: Path) -> Outcome | None:
@@ -55,29 +41,37 @@ def fit(order: Order, url: str, *, scratch: Path) -> Outcome | None:
     )
     try:
         ended = Ended.model_validate(trainer(order, url, scratch).fit().return_value)
-    except Exception as failure:
-        errors = causes(failure)
-        if any(isinstance(error, Fenced) for error in errors):
+    except Exception as failure:  # noqa: BLE001 - whatever it is, it has a reason
+        return _failed(order, failure)
+    log.info("all workers are done")
+    facts = ended.model_dump(exclude={"halted"})
+    if ended.halted is not None:
+        return _outcome(order, "halted", reason=ended.halted, **facts)
+    return _outcome(order, "succeeded", **facts)
+
+
+def _failed(order: Order, failure: Exception) -> Outcome | None:
+    found = failures(failure)
+    for _, error in found:
+        if isinstance(error, Fenced):
             log.warning("stopped: somebody else closed the attempt")
             return None
-        log.exception("the attempt failed")
-        why = classify(errors, lost=LOST, out_of_memory=OUT_OF_MEMORY)
-        return Outcome(
-            job_id=order.job_id,
-            attempt=order.attempt,
-            status="failed",
-            reason=why,
-            at=datetime.now(UTC),
-        )
-    log.info("all workers are done")
+        if isinstance(error, Halted):
+            log.info("halted: %s", error)
+            return _outcome(order, "halted", reason=error.reason)
+    log.error("the attempt failed", exc_info=failure)
+    return _outcome(order, "failed", reason=classify(found))
+
+
+def _outcome(
+    order: Order, status: Literal["succeeded", "failed", "halted"], **facts: Any
+) -> Outcome:
     return Outcome(
         job_id=order.job_id,
         attempt=order.attempt,
-        status="succeeded",
-        final=ended.final,
-        best=ended.best,
-        evaluation=ended.evaluation,
+        status=status,
         at=datetime.now(UTC),
+        **facts,
     )
 
 
@@ -87,11 +81,11 @@ def trainer(order: Order, url: str, scratch: Path) -> TorchTrainer:
         train_loop_per_worker,
         train_loop_config={"order": order.model_dump_json(), "store": url},
         scaling_config=scaling(order.spec),
-        torch_config=TorchConfig(backend=backend(order.spec)),
+        torch_config=TorchConfig(backend=backend(order.spec), timeout_s=COLLECTIVE_TIMEOUT_S),
         run_config=RunConfig(
             name=submission_id(order.job_id, order.attempt),
             storage_path=str(scratch),
-            failure_config=FailureConfig(max_failures=0),
+            failure_config=FailureConfig(max_failures=0, max_preemption_failures=0),
         ),
     )
 
@@ -109,23 +103,6 @@ def scaling(spec: Placed) -> ScalingConfig:
 
 
 def backend(spec: Placed) -> str:
-    """Workers that share a GPU cannot use NCCL: it wants one of their own for each."""
-    return "nccl" if spec.gpus_per_worker >= 1 else "gloo"
-
-
-def causes(failure: Exception) -> list[BaseException]:
-    """What the workers raised, lowest rank first, or else Ray, out of Ray's wrappings."""
-    errors: list[BaseException] = [failure]
-    if isinstance(failure, WorkerGroupError):
-        errors = [error for _, error in sorted(failure.worker_failures.items())]
-    elif isinstance(failure, ControllerError):
-        errors = [failure.controller_failure]
-    return [_unwrapped(error) for error in errors]
-
-
-def _unwrapped(error: BaseException) -> BaseException:
-    if isinstance(error, WorkerHealthCheckFailedError):
-        return _unwrapped(error.health_check_failure)
-    if isinstance(error, ray.exceptions.RayTaskError) and error.cause is not None:
-        return _unwrapped(error.cause)
-    return error
+    """Of a GPU's tensors and of a CPU's. Workers that share a GPU cannot use NCCL: it wants one of their
+    own for each."""
+    return "cpu:gloo,cuda:nccl" if spec.gpus_per_worker >= 1 else "gloo"

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 def run(order: Order, spec: ResolvedEvaluation, at: Setting) -> Ended:
     """Evaluate what `order` asks, its `spec`; all workers together.
 
-    Raises Fenced, Unfit, DatasetUnavailable, StoreUnavailable, or torch's own failures.
+    Raises Fenced, Halted, Unfit, DatasetUnavailable, StoreUnavailable, or torch's own failures.
     """
     versions = [_load(model, at) for model in spec.models]
     ensemble = _candidates(spec, versions, at)
@@ -47,6 +47,7 @@ def run(order: Order, spec: ResolvedEvaluation, at: Setting) -> Ended:
         batch_size=spec.per_worker_batch,
         precision=precision,
         group=at.group,
+        interrupt=at.vigil.interrupt,
     )
     log.info(
         "%s on %s by %s: top-1 error %.2f %%, top-5 error %.2f %% of %d images in %d views",

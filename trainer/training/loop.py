@@ -1,61 +1,31 @@
-"""The training loop and the evaluation, in plain torch. `attempt` calls them, `worker` adds Ray.
+"""The training loop, in plain torch. `attempt` calls it, `worker` adds Ray.
 
 Runs on one process or as one of several; an observer is told what happened, and never waited for.
 """
 
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
-from trainer.contract.spec import ResolvedSpec
-from trainer.data.batches import inputs, normalise, train_batch, val_batches
-from trainer.data.dataset import Dataset
-from trainer.training.average import Average
-from trainer.training.device import Chosen, autocast, memory_format
-from trainer.training.group import Group
+from trainer.data.batches import inputs, train_batch
+from trainer.training.device import autocast, memory_format
+from trainer.training.learner import Learner
 from trainer.training.loss import Scored, score
-from trainer.training.schedule import LearningRate
-
-MIN_EVALUATION_BATCH = 64
-
-
-@dataclass(frozen=True)
-class Learner:
-    """One worker's part of a run."""
-
-    spec: ResolvedSpec
-    dataset: Dataset
-    network: nn.Module
-    """What the optimizer changes."""
-    model: nn.Module
-    """What is trained: the network itself, or wrapped so that gradients are averaged over workers."""
-    optimizer: torch.optim.SGD
-    rate: LearningRate
-    pixel_mean: Tensor
-    """(3, input_size, input_size) on the device."""
-    device: torch.device
-    precision: Chosen
-    group: Group
-    average: Average | None = None
-    """Of the network's weights, where the recipe asks for one."""
-    draws: bool = False
-    """Whether the network draws random numbers: it has dropout."""
-
-    @property
-    def result(self) -> nn.Module:
-        """What is evaluated, kept and served: the average, or else the network."""
-        return self.average.network if self.average else self.network
+from trainer.training.validation import evaluate, tally
 
 
 class Observer(Protocol):
     """Is told by every worker's loop, in the same order. May raise to end the run."""
 
-    def trained(self, step: int, rate: float, sums: Tensor) -> None:
-        """Optimizer step `step` (from 1) is done; `sums` is this worker's `tally` of its share."""
+    def trained(self, step: int, rate: float, sums: Tensor) -> bool:
+        """Optimizer step `step` (from 1) is done; `sums` is this worker's `tally` of its share.
+
+        Whether to go on: the same answer on every worker.
+        """
 
     def validated(self, step: int, sums: Tensor) -> None:
         """The result of `step` was evaluated; `sums` is the tally over all validation images."""
@@ -64,42 +34,64 @@ class Observer(Protocol):
         """The state after `step` is to be kept; the loop goes on when this returns."""
 
 
-def train(learner: Learner, steps: range, observer: Observer) -> None:
-    """Do the optimizer steps `steps`, counted from 0; evaluate after each epoch and at the end."""
+def train(learner: Learner, steps: range, observer: Observer) -> int:
+    """Do the optimizer steps `steps`, counted from 0; evaluate after each epoch and at the end.
+
+    The step after which it ended: the last, or an earlier one because the observer wanted it.
+    """
     spec = learner.spec
-    # The wrapper averages gradients over the workers. Of summed losses × world / batch size that
-    # average is the gradient of the whole batch's mean, however unevenly the batch is shared.
-    scale = learner.group.world / spec.batch_size
     learner.model.train()
     for step in steps:
         rate = learner.rate.at(step)
         for parameters in learner.optimizer.param_groups:
             parameters["lr"] = rate
-        scored = forward(learner, step)
-        (scored.objective * scale).backward()  # type: ignore[no-untyped-call]
+        sums = add_gradients(learner, step)
         learner.optimizer.step()
         learner.optimizer.zero_grad()
 
         done = step + 1
         if learner.average:
             learner.average.update(done)
-        sums = tally(scored.logits.detach(), scored.labels, scored.loss.detach())
         learner.rate.trained(done, sums)
-        observer.trained(done, rate, sums)
+        goes_on = observer.trained(done, rate, sums)
         if done % spec.steps_per_epoch == 0 or done == steps.stop:
-            sums = evaluate(learner)
-            learner.rate.validated(sums)
-            observer.validated(done, sums)
+            validation = evaluate(learner)
+            learner.rate.validated(validation)
+            observer.validated(done, validation)
             learner.model.train()
-        if done % spec.checkpoint_steps == 0 or done == steps.stop:
+        if done % spec.checkpoint_steps == 0 or done == steps.stop or not goes_on:
             observer.checkpoint_due(done)
+        if not goes_on:
+            return done
+    return steps.stop
 
 
-def forward(learner: Learner, step: int) -> Scored:
-    """This worker's share of a training step, up to its losses."""
+def add_gradients(learner: Learner, step: int) -> Tensor:
+    """Leave the gradients of the whole batch's mean loss in the network; this worker's `tally`.
+
+    The batch falls into a share for each turn of each worker. Batch normalisation sees one share at a
+    time, and takes each into its running statistics: with more turns they follow faster.
+    """
     spec, group = learner.spec, learner.group
+    # The wrapper averages gradients over the workers. Of summed losses × world / batch size that
+    # average is the gradient of the whole batch's mean, however unevenly the batch is shared.
+    scale = group.world / spec.batch_size
+    tallies = []
+    for turn in range(spec.accumulation):
+        with _unshared(learner, last=turn == spec.accumulation - 1):
+            scored = forward(learner, step, turn)
+            (scored.objective * scale).backward()  # type: ignore[no-untyped-call]
+        tallies.append(tally(scored.logits.detach(), scored.labels, scored.loss.detach()))
+    return torch.stack(tallies).sum(dim=0) if len(tallies) > 1 else tallies[0]
+
+
+def forward(learner: Learner, step: int, turn: int = 0) -> Scored:
+    """A turn of this worker's share of a training step, up to its losses."""
+    spec, group = learner.spec, learner.group
+    # Shares are numbered so that each is the same images and the same dropout, whoever does it.
+    share, shares = group.rank * spec.accumulation + turn, group.world * spec.accumulation
     if learner.draws:
-        torch.manual_seed(_dropout_seed(spec.seed, step, group.rank))
+        torch.manual_seed(_dropout_seed(spec.seed, step, share))
     images = train_batch(
         learner.dataset.train,
         spec.recipe,
@@ -107,8 +99,8 @@ def forward(learner: Learner, step: int) -> Scored:
         step=step,
         iterations=spec.iterations,
         batch_size=spec.batch_size,
-        rank=group.rank,
-        world=group.world,
+        rank=share,
+        world=shares,
     )
     layout = memory_format(spec.recipe)
     given = inputs(images, learner.pixel_mean, learner.dataset.transform, learner.device, layout)
@@ -132,43 +124,13 @@ def rehearse(learner: Learner, step: int) -> None:
         buffer.copy_(saved)
 
 
-@torch.no_grad()
-def evaluate(learner: Learner) -> Tensor:
-    """The tally over all validation images, each counted by exactly one worker; (4,) float64."""
-    network = learner.result.eval()
-    # Each worker keeps its own running statistics; a checkpoint holds the first worker's.
-    learner.group.copy_first(network.buffers())
-    sums = torch.zeros(4, dtype=torch.float64, device=learner.device)
-    for pixels, labels in val_batches(
-        learner.dataset.val,
-        batch_size=max(learner.spec.per_worker_batch, MIN_EVALUATION_BATCH),
-        rank=learner.group.rank,
-        world=learner.group.world,
-    ):
-        moved = pixels.to(learner.device, non_blocking=True)
-        images = normalise(moved, learner.pixel_mean, learner.dataset.transform)
-        images = images.contiguous(memory_format=memory_format(learner.spec.recipe))
-        targets = labels.to(learner.device, non_blocking=True)
-        with autocast(learner.device, learner.precision):
-            logits = network(images)
-        loss = functional.cross_entropy(logits.float(), targets, reduction="sum")
-        sums += tally(logits, targets, loss)
-    learner.group.add(sums)
-    return sums
+def _unshared(learner: Learner, *, last: bool) -> AbstractContextManager[None]:
+    """Gradients travel in the `last` turn only, added up."""
+    if last or not isinstance(learner.model, DistributedDataParallel):
+        return nullcontext()
+    return learner.model.no_sync()
 
 
-def tally(logits: Tensor, labels: Tensor, loss_sum: Tensor) -> Tensor:
-    """(4,) float64: summed loss, images wrong at the first guess, within the first five, images.
-
-    With fewer than five classes all of them are within the first five.
-    """
-    guesses = logits.topk(min(5, logits.shape[1])).indices
-    missed = guesses != labels[:, None]
-    first, five = missed[:, 0].sum(), missed.all(dim=1).sum()
-    count = torch.full_like(first, len(labels))
-    return torch.stack([loss_sum.double(), first.double(), five.double(), count.double()])
-
-
-def _dropout_seed(seed: int, step: int, rank: int) -> int:
+def _dropout_seed(seed: int, step: int, share: int) -> int:
     """Follows from where the run is, so a resumed run drops what an undisturbed one drops."""
-    return int(np.random.SeedSequence((seed, step, rank)).generate_state(1, np.uint64)[0])
+    return int(np.random.SeedSequence((seed, step, share)).generate_state(1, np.uint64)[0])

@@ -5,7 +5,7 @@ from datetime import datetime
 from math import isfinite
 
 from trainer.contract.attempts import MetricPoint, Split
-from trainer.training.failures import Diverged
+from trainer.training.endings import Diverged
 
 
 def epoch_of(step: int, steps_per_epoch: int) -> int:

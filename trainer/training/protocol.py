@@ -17,7 +17,7 @@ from trainer.evaluation.scores import Candidate, check_takes, scores
 from trainer.evaluation.version import Unfit
 from trainer.training.device import Chosen, autocast
 from trainer.training.group import Group
-from trainer.training.loop import tally
+from trainer.training.validation import tally
 
 log = logging.getLogger(__name__)
 
@@ -31,11 +31,13 @@ def evaluate(  # noqa: PLR0913 - all by name
     batch_size: int,
     precision: Chosen,
     group: Group,
+    interrupt: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """How often the candidates' averaged probabilities are wrong about their images.
 
     Every worker calls it, with the same weights and statistics, and gets the same answer: each
-    counts its own share of the images, `batch_size` at a time. Raises Unfit.
+    counts its own share of the images, `batch_size` at a time. `interrupt` is called before each batch
+    and may raise to end it. Raises Unfit.
     """
     for candidate in ensemble:
         candidate.network.eval()
@@ -46,6 +48,7 @@ def evaluate(  # noqa: PLR0913 - all by name
         batch_size=batch_size,
         precision=precision,
         group=group,
+        interrupt=interrupt,
     )
     group.add(sums)
     loss, first, five, images = sums.tolist()
@@ -63,13 +66,14 @@ def evaluate(  # noqa: PLR0913 - all by name
     )
 
 
-def count(
+def count(  # noqa: PLR0913 - all by name
     ensemble: Sequence[Candidate],
     *,
     protocol: Protocol,
     batch_size: int,
     precision: Chosen,
     group: Group,
+    interrupt: Callable[[], None] = lambda: None,
 ) -> Tensor:
     """The `tally` of this worker's share of the images: over all workers each is counted once."""
     device, labels = ensemble[0].pixel_mean.device, ensemble[0].images.labels
@@ -77,6 +81,7 @@ def count(
     progress = ProgressLog(mine.stop - mine.start)
     sums = torch.zeros(4, dtype=torch.float64, device=device)
     for start in range(mine.start, mine.stop, batch_size):
+        interrupt()
         batch = slice(start, min(start + batch_size, mine.stop))
         found = scores(ensemble, batch, protocol=protocol, precision=autocast(device, precision))
         targets = labels[batch].to(device)

@@ -11,11 +11,13 @@ from torch import Tensor
 from trainer.contract.attempts import MetricPoint
 from trainer.contract.journal import Record
 from trainer.contract.spec import ResolvedSpec
+from trainer.training.agreement import Agreement
 from trainer.training.background import BackgroundJournal
 from trainer.training.checkpoint import Checkpointer
 from trainer.training.group import Group
 from trainer.training.meter import Measured, Meter, Pace
 from trainer.training.points import epoch_of, point
+from trainer.training.vigil import Vigil
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +27,12 @@ class Follower:
 
     def __init__(self, group: Group, clock: Callable[[], datetime]) -> None:
         self._meter = Meter(group, lambda _: None)
+        self._agreement = Agreement(group, wished=lambda: False)
         self._clock = clock
 
-    def trained(self, step: int, rate: float, sums: Tensor) -> None:
+    def trained(self, step: int, rate: float, sums: Tensor) -> bool:
         self._meter.add(Measured(step, rate, sums, None, self._clock()))
+        return self._agreement.goes_on()
 
     def validated(self, step: int, sums: Tensor) -> None:
         """The first worker says it."""
@@ -39,12 +43,14 @@ class Follower:
 
 @dataclass
 class Reporter:
-    """Writes points, takes checkpoints, logs each epoch; ends the run when one of these fails."""
+    """Writes points, takes checkpoints, logs each epoch; ends the run when one of these fails, or the
+    service wishes it."""
 
     spec: ResolvedSpec
     group: Group
     journal: BackgroundJournal
     checkpoints: Checkpointer
+    vigil: Vigil
     clock: Callable[[], datetime]
     timer: Callable[[], float] = time.perf_counter
     last: MetricPoint | None = None
@@ -52,19 +58,24 @@ class Reporter:
     _epoch_sums: Tensor | None = None
     _paused_at: float = 0.0
     _meter: Meter = field(init=False)
+    _agreement: Agreement = field(init=False)
     _pace: Pace = field(init=False)
     _rate: float | None = None
 
     def __post_init__(self) -> None:
         self._meter = Meter(self.group, self._measured)
+        self._agreement = Agreement(self.group, wished=lambda: self.vigil.halt is not None)
         self._pace = Pace(self.timer)
 
-    def trained(self, step: int, rate: float, sums: Tensor) -> None:
+    def trained(self, step: int, rate: float, sums: Tensor) -> bool:
         self.journal.check()
         self.checkpoints.check()
+        self.vigil.check()
+        self.vigil.step = step
         self._rate = self._pace.lap(self.spec.batch_size)
         self._meter.add(Measured(step, rate, sums, self._rate, self.clock()))
         self._paused_at = self.timer()
+        return self._agreement.goes_on()
 
     def validated(self, step: int, sums: Tensor) -> None:
         self._meter.settle()

@@ -23,9 +23,10 @@ from trainer.training.background import BackgroundJournal
 from trainer.training.checkpoint import Checkpointer
 from trainer.training.device import choose_precision, memory_format
 from trainer.training.group import Group
-from trainer.training.loop import Learner
+from trainer.training.learner import Learner
 from trainer.training.schedule import LearningRate
 from trainer.training.snapshot import GOLDEN_IMAGES, Proof, Snapshot
+from trainer.training.vigil import Vigil
 
 Loaded = TypeVar("Loaded", Dataset, Raw)
 
@@ -43,6 +44,8 @@ class Setting:
     """Makes a network average its gradients over the workers."""
     versions: dict[str, str]
     clock: Callable[[], datetime]
+    vigil: Vigil
+    """What the service wishes of the attempt; only the first worker hears of it."""
 
 
 def load_in_turn(spec: ResolvedSpec, at: Setting) -> Dataset:

@@ -2,8 +2,11 @@
 `evaluation`."""
 
 import logging
+import os
 from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from inspect import signature
 from typing import Any
@@ -17,36 +20,46 @@ from torch.nn.parallel import DistributedDataParallel
 from trainer.contract.attempts import Order
 from trainer.contract.evaluation import ResolvedEvaluation
 from trainer.contract.objects.open import open_store
-from trainer.training import attempt, evaluation, logs
+from trainer.training import attempt, evaluation, logs, vigil
 from trainer.training.attempt import Ended
 from trainer.training.device import threads
-from trainer.training.failures import Fenced
+from trainer.training.endings import Fenced, Halted
 from trainer.training.group import Group
+from trainer.training.parent import die_frozen_with_parent, die_with_parent
 from trainer.training.setup import Setting
+from trainer.training.vigil import Vigil
 
 log = logging.getLogger(__name__)
 
 
 def train_loop_per_worker(config: Mapping[str, str]) -> dict[str, Any]:
     """`config` has the store's URL and the order as JSON. Returns an `attempt.Ended` as a dict."""
+    # Ray's own watch takes only process 1 for the sign that its raylet died; where something else adopts
+    # orphans, a worker would train on.
+    die_with_parent(os.getppid())
+    die_frozen_with_parent()
     order = Order.model_validate_json(config["order"])
     store = open_store(config["store"])
     context = ray.train.get_context()
     group = Group(context.get_world_rank(), context.get_world_size())
     torch.set_num_threads(threads(order.spec.cpus_per_worker))
+    clock = partial(datetime.now, UTC)
+    watch = Vigil(store, order.job_id, order.attempt, str(group.rank), clock)
     setting = Setting(
         store=store,
         group=group,
         device=ray.train.torch.get_device(),
         wrap=averaged if group.world > 1 else _alone,
         versions={name: version(name) for name in ("torch", "ray", "residual")},
-        clock=lambda: datetime.now(UTC),
+        clock=clock,
+        vigil=watch,
     )
-    with logs.kept(store, order, str(group.rank)):
+    watched = vigil.kept(watch, looks=True) if group.first else nullcontext()
+    with logs.kept(store, order, str(group.rank)), watched:
         try:
             return run(order, setting).model_dump(mode="json")
-        except Fenced as closed:
-            log.warning("stopped: %s", closed)
+        except (Fenced, Halted) as ended:
+            log.warning("stopped: %s", ended)
             raise
         except Exception:
             log.exception("the attempt failed")

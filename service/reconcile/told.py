@@ -1,0 +1,47 @@
+"""The sentences in which a job says where it is. Pure; the reconciler writes them with the state."""
+
+from service.lifecycle import Job
+from trainer.contract.attempts import Started
+from trainer.contract.evaluation import ResolvedEvaluation
+from trainer.contract.reasons import Code, Reason, reason
+
+
+def starting(job: Job) -> Reason:
+    """`job` is queued, and its next attempt starts."""
+    return reason(Code.STARTING, f"Attempt {job.attempt + 1} starts with {_workers(job)}.")
+
+
+def running(job: Job, started: Started | None) -> Reason:
+    if started and started.resumed_step:
+        goes = f"goes on from step {started.resumed_step}"
+    else:
+        goes = "runs from the beginning"
+    return reason(Code.RUNNING, f"Attempt {job.attempt} {goes} with {_workers(job)}.")
+
+
+def completed(job: Job) -> Reason:
+    if isinstance(job.spec, ResolvedEvaluation):
+        return reason(Code.COMPLETED, "All images are counted.")
+    return reason(Code.COMPLETED, f"All {job.spec.iterations} steps are done.")
+
+
+def paused(why: Reason, step: int | None) -> Reason:
+    """`step` of its newest checkpoint; None: it has none."""
+    goes = f"it will go on from step {step}" if step else "it will start from the beginning"
+    return why.model_copy(update={"message": f"{why.message.removesuffix('.')}; {goes}."})
+
+
+def waited(job: Job) -> Reason:
+    """`job` was queued for longer than it may be."""
+    last = f" Last: {job.reason.message}" if job.reason else ""
+    limit = f"its max_pending of {job.spec.max_pending:g} s"
+    return reason(Code.MAX_PENDING_EXCEEDED, f"It waited for longer than {limit}.{last}")
+
+
+def grows(job: Job, to: int) -> Reason:
+    return reason(Code.RESIZED, f"There is room for {to} workers in place of {_workers(job)}.")
+
+
+def _workers(job: Job) -> str:
+    count = job.workers or job.spec.workers
+    return f"{count} worker{'' if count == 1 else 's'}"

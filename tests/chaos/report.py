@@ -1,0 +1,118 @@
+"""Results of experiments in docs/reliability.json, and the table of docs/reliability.md made of them."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter
+
+from benchmarks.machine import header
+
+DOCS = Path(__file__).parents[2] / "docs"
+RESULTS = DOCS / "reliability.json"
+PAGE = DOCS / "reliability.md"
+BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
+
+ASKED = {
+    "kills": "processes killed at random under jobs of two workers",
+    "crash-points": "each crash point, so many times",
+    "database": "the database killed while the service recovers",
+    "idempotency": "keys, each sent by 8 clients at once, the API killed in between",
+    "cancels": "cancels at random moments, also of stopped processes",
+    "zombies": "attempts stopped beyond their lease, then let go on",
+    "silence": "seconds of a Ray that is silent, then one that talks nonsense",
+    "recovery": "kills each of the API, a worker, all of Ray",
+    "replicas": "programs on one database, the leading one killed or frozen",
+}
+
+
+class Result(BaseModel, frozen=True, use_attribute_docstrings=True):
+    """One run of an experiment."""
+
+    experiment: str
+    n: int
+    seed: int
+    at: datetime
+    seconds: int
+    """That it took."""
+    machine: str
+    """Hardware and versions."""
+    figures: dict[str, Any]
+    violations: list[str]
+    """Broken promises."""
+
+    @classmethod
+    def of(
+        cls, experiment: str, n: int, seed: int, figures: dict[str, object], *, seconds: float
+    ) -> "Result":
+        measured = {name: value for name, value in figures.items() if name != "violations"}
+        return cls(
+            experiment=experiment,
+            n=n,
+            seed=seed,
+            at=datetime.now(UTC),
+            seconds=round(seconds),
+            machine=header().partition("; ")[2],
+            figures=measured,
+            violations=list(map(str, figures["violations"])),  # type: ignore[call-overload]
+        )
+
+
+ALL = TypeAdapter(list[Result])
+
+
+def kept(path: Path = RESULTS) -> list[Result]:
+    """All results, oldest first."""
+    return ALL.validate_json(path.read_bytes()) if path.exists() else []
+
+
+def keep(result: Result, path: Path = RESULTS) -> None:
+    path.write_bytes(ALL.dump_json([*kept(path), result], indent=2) + b"\n")
+
+
+def write(page: Path = PAGE, results: Path = RESULTS) -> None:
+    """Put the table between the page's two markers."""
+    before, _, rest = page.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(f"{before}{BEGIN}\n{table(kept(results))}{END}{after}")
+
+
+def table(results: list[Result]) -> str:
+    """The newest result of each experiment, and the machines it was measured on."""
+    newest = {result.experiment: result for result in results}
+    machines = sorted({result.machine for result in newest.values()})
+    lines = [
+        "| experiment | n | seed | figures | broken promises | on |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, asked in ASKED.items():
+        found = newest.get(name)
+        if found is None:
+            lines.append(f"| `{name}`: {asked} | | | not measured | | |")
+            continue
+        figures = "; ".join(f"{key} {shown(value)}" for key, value in found.figures.items())
+        where = machines.index(found.machine) + 1
+        row = [
+            f"`{name}`: {asked}",
+            found.n,
+            found.seed,
+            figures,
+            len(found.violations),
+            f"[{where}]",
+        ]
+        lines.append(f"| {' | '.join(map(str, row))} |")
+    lines += ["", *(f"[{number}] {machine}\\" for number, machine in enumerate(machines, 1))]
+    return "\n".join(lines).rstrip("\\") + "\n"
+
+
+def shown(value: object) -> str:
+    """A figure in a cell."""
+    match value:
+        case dict():
+            return ", ".join(f"{name} {shown(each)}" for name, each in value.items()) or "none"
+        case list() | tuple():
+            return ", ".join(map(shown, value)) or "none"
+        case float():
+            return f"{value:.3g}" if abs(value) < 1 else f"{value:.1f}"
+        case _:
+            return str(value).replace("|", "\\|")
