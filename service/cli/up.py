@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -72,15 +73,18 @@ def run(settings: Settings, stopping: threading.Event, say: Say) -> None:
             at_the_end.callback(ray.end)
             settings = with_local_ray(settings, ray)
         api = at_the_end.enter_context(served(settings, listener))
-        if ready(settings, url, api, stopping, say):
+        look_after = partial(mend, api, ray, say)
+        if ready(settings, url, look_after, stopping, say):
             sys.stdout.write(f"ready {url}\n")
             sys.stdout.flush()
-            watch(api, ray, stopping, say)
+            while not stopping.wait(WATCH_EVERY_S):
+                look_after()
         say("stopping")
 
 
 def with_local_ray(settings: Settings, ray: LocalRay) -> Settings:
-    """The settings that lead to a Ray of our own, once it answers."""
+    """The settings that lead to a Ray of our own. A new one answers when this returns, and serves; an
+    adopted one may not serve yet."""
     record = ray.start()
     return settings.model_copy(
         update={
@@ -92,14 +96,17 @@ def with_local_ray(settings: Settings, ray: LocalRay) -> Settings:
 
 
 def ready(
-    settings: Settings, url: str, api: threading.Thread, stopping: threading.Event, say: Say
+    settings: Settings,
+    url: str,
+    look_after: Callable[[], None],
+    stopping: threading.Event,
+    say: Say,
 ) -> bool:
     """Whether all parts answered before it was stopped; a cluster elsewhere may take its time."""
     said = ""
     with httpx.Client(timeout=READY_TIMEOUT_S, trust_env=False) as http:
         while not stopping.wait(READY_LOOK_EVERY_S):
-            if not api.is_alive():
-                raise CannotStart("the API ended by itself; its log above says why")
+            look_after()
             with suppress(httpx.TransportError):
                 answer = http.get(f"{url}/readyz")
                 if answer.is_success:
@@ -119,12 +126,11 @@ def start_serve_on(settings: Settings) -> None:
         start_serve(str(settings.ray_address), token, str(settings.serve_address))
 
 
-def watch(api: threading.Thread, ray: LocalRay | None, stopping: threading.Event, say: Say) -> None:
-    """Until it is stopped. A Ray of our own that dies is started again at the same addresses; the
-    reconciler then sends its jobs on from their checkpoints."""
-    while not stopping.wait(WATCH_EVERY_S):
-        if not api.is_alive():
-            raise CannotStart("the API ended by itself; its log above says why")
-        if ray and not ray.alive():
-            say("Ray ended by itself")
-            ray.restart()
+def mend(api: threading.Thread, ray: LocalRay | None, say: Say) -> None:
+    """A Ray of our own that died is started again at the same addresses; the reconciler then sends its
+    jobs on from their checkpoints. Raises CannotStart when the API is gone."""
+    if not api.is_alive():
+        raise CannotStart("the API ended by itself; its log above says why")
+    if ray and not ray.alive():
+        say("Ray ended by itself")
+        ray.restart()

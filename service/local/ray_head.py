@@ -51,14 +51,9 @@ class LocalRay:
         return token_of(self.places)
 
     def start(self) -> RayRecord:
-        """A Ray that answers with Serve running: the one left by a killed service, or a new one.
-        Raises CannotStart, Stopped."""
-        adopted = self._adopted()
-        if adopted is None:
-            return self._started(None)
-        if not self._serve():
-            raise self._no_serve()
-        return adopted
+        """The Ray that a killed service left, if it answers: the API need not wait for its Serve. Else a
+        new one, that serves. Raises CannotStart, Stopped."""
+        return self._adopted() or self._started(None)
 
     def alive(self) -> bool:
         record = self.record

@@ -5,10 +5,11 @@ from typing import Literal
 
 import psutil
 
-Kind = Literal["api", "driver", "worker", "raylet", "gcs", "store", "database"]
+Kind = Literal["api", "driver", "controller", "worker", "raylet", "gcs", "store", "database"]
 
 WORDS: dict[Kind, str] = {
     "worker": "RayTrainWorker",
+    "controller": "TrainController",
     "raylet": "raylet/raylet ",
     "gcs": "gcs/gcs_server ",
 }

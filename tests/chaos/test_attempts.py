@@ -17,8 +17,10 @@ def test_a_cancelled_job_leaves_nothing_at_whatever_moment_it_was(tmp_path: Path
 
 
 def test_nobody_believes_an_attempt_that_wakes_up_too_late(tmp_path: Path) -> None:
-    result = zombies.run(tmp_path, n=1, seed=1, say=print)
+    result = zombies.run(tmp_path, n=1, seed=2, say=print)
     assert result["violations"] == []
+    assert result["frozen"] == {"all": 1}
+    assert result["processes_that_went_on"]
 
 
 def test_a_crash_between_two_steps_neither_loses_nor_doubles_a_job(tmp_path: Path) -> None:

@@ -22,7 +22,9 @@ from trainer.contract import checkpoints
 
 BODY = SMALL | {"arch": "resnet8", "batch_size": 64, "iterations": 300}
 BODY["checkpoint_every"] = {"steps": 20}
-FROZEN = ("driver", "one worker", "all workers", "all")
+FROZEN = {"driver": 1, "one worker": 1, "all workers": 1, "all": 3}
+"""What is stopped, of six times. Ray kills what is stopped alone before it can go on; only where all of an
+attempt is stopped, with Ray's process that would kill it, does it wake up beside its successor."""
 GIVEN_UP_WITHIN_S = 120.0
 ENDED_WITHIN_S = 300.0
 
@@ -46,7 +48,7 @@ def run(folder: Path, *, n: int, seed: int, say: Callable[[str], None]) -> dict[
     found: list[Woken] = []
     with stack(folder / "stack") as running:
         history.add(collect.reference(running, "small", BODY))
-        for number, frozen in enumerate(chance.choices(FROZEN, k=n), 1):
+        for number, frozen in enumerate(_choose(chance, n), 1):
             key = f"zombie-{number}"
             job = running.submit(BODY | {"name": key}, key=key)
             history.add(Submitted(at=time.time(), key=key, job=job, spec="small"))
@@ -88,10 +90,23 @@ def _raise(stack: Stack, job: str, frozen: str, chance: random.Random, history: 
     return woken
 
 
+def _choose(chance: random.Random, n: int) -> list[str]:
+    return chance.choices(list(FROZEN), weights=list(FROZEN.values()), k=n)
+
+
 def _victims(stack: Stack, frozen: str, chance: random.Random) -> list[psutil.Process]:
     drivers, workers = stack.processes("driver"), stack.processes("worker")
-    choice = {"driver": drivers, "one worker": [chance.choice(workers)], "all workers": workers}
-    return choice.get(frozen, drivers + workers)
+    match frozen:
+        case "driver":
+            return drivers
+        case "one worker":
+            return [chance.choice(workers)]
+        case "all workers":
+            return workers
+    # Ray's process that started the driver, by way of a shell, comes first: it would kill the others.
+    shells = [shell for driver in drivers if (shell := driver.parent())]
+    supervisors = [found for shell in shells if (found := shell.parent())]
+    return supervisors + stack.processes("controller") + drivers + workers
 
 
 def _is_there(process: psutil.Process) -> bool:
