@@ -207,8 +207,6 @@ def environment(places: Places, base: Mapping[str, str]) -> dict[str, str]:
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(places.ray_token),
             "RAY_USAGE_STATS_ENABLED": "0",
-            # Seconds that a worker may take to say goodbye to the others: one of them may be frozen.
-            "TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S": "3",
             # How old the figures of free CPUs may be, in seconds.
             "AUTOSCALER_UPDATE_INTERVAL_S": "1",
         }

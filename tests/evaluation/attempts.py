@@ -11,7 +11,7 @@ from trainer.contract.evaluation import EvaluatedModel, EvaluateSpec, ResolvedEv
 from trainer.contract.objects.store import ObjectStore
 from trainer.contract.resolve import resolve_evaluation
 from trainer.training import evaluation
-from trainer.training.attempt import Ended
+from trainer.training.endings import Ended
 from trainer.training.group import Group
 from trainer.training.setup import Setting
 from trainer.training.vigil import Vigil

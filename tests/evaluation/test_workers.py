@@ -13,8 +13,8 @@ from tests.evaluation.candidates import candidate, noise
 from trainer.contract.attempts import Order
 from trainer.contract.evaluation import Protocol
 from trainer.contract.objects.local import LocalStore
-from trainer.training.attempt import Ended
 from trainer.training.device import Chosen
+from trainer.training.endings import Ended
 from trainer.training.group import Group
 from trainer.training.protocol import count, evaluate
 

@@ -19,9 +19,10 @@ from trainer.contract.transform import for_dataset
 from trainer.data.batches import pixel_mean
 from trainer.data.dataset import Dataset
 from trainer.models.build import build
-from trainer.training.attempt import Ended, run
+from trainer.training.attempt import run
 from trainer.training.average import Average
 from trainer.training.checkpoint import Checkpointer
+from trainer.training.endings import Ended
 from trainer.training.group import Group
 from trainer.training.learner import Learner
 from trainer.training.schedule import LearningRate, Progress

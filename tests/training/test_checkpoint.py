@@ -27,8 +27,7 @@ from trainer.contract.objects.local import LocalStore
 from trainer.contract.objects.store import StoreUnavailable
 from trainer.data.batches import normalise
 from trainer.models.build import build
-from trainer.training.attempt import Ended
-from trainer.training.endings import Diverged, Fenced
+from trainer.training.endings import Diverged, Ended, Fenced
 
 
 @pytest.fixture(scope="module")

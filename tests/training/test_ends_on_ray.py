@@ -30,6 +30,12 @@ def ended(workers: list[psutil.Process]) -> Callable[[], bool]:
     return lambda: not any(worker.is_running() for worker in workers)
 
 
+def has_begun(store: LocalStore) -> bool:
+    """Whether the attempt has kept a checkpoint."""
+    assert outcome(store, 1) is None, outcome(store, 1)
+    return bool(kept_steps(store, 1))
+
+
 def last_sign(store: LocalStore, who: str) -> Heartbeat:
     found = attempts.read(store, layout.heartbeat(JOB, 1, who), Heartbeat)
     assert found is not None
@@ -40,7 +46,7 @@ def test_an_attempt_that_is_asked_to_end_keeps_a_checkpoint_and_says_why(
     cluster: Cluster, store: LocalStore
 ) -> None:
     driver = cluster.driver(store, ENDLESS)
-    until(lambda: kept_steps(store, 1), within_s=120)
+    until(lambda: has_begun(store), within_s=120)
     why = reason(Code.PAUSED_BY_USER, "Somebody asked for it.")
     halt = Halt(job_id=JOB, attempt=1, reason=why, at=now())
     store.create(layout.halt(JOB, 1), halt.model_dump_json().encode())
@@ -59,7 +65,7 @@ def test_an_attempt_that_was_closed_ends_though_a_worker_is_frozen(
     cluster: Cluster, store: LocalStore
 ) -> None:
     driver = cluster.driver(store, ENDLESS)
-    until(lambda: kept_steps(store, 1), within_s=120)
+    until(lambda: has_begun(store), within_s=120)
     workers = cluster.workers()
     workers[-1].suspend()
     given_up = Outcome(job_id=JOB, attempt=1, status="given_up", at=now())
@@ -71,7 +77,7 @@ def test_an_attempt_that_was_closed_ends_though_a_worker_is_frozen(
 
 def test_a_worker_that_is_frozen_is_noticed_and_killed(cluster: Cluster, store: LocalStore) -> None:
     driver = cluster.driver(store, ENDLESS, RAY_TRAIN_WORKER_HEALTH_CHECK_TIMEOUT_S="5")
-    until(lambda: kept_steps(store, 1), within_s=120)
+    until(lambda: has_begun(store), within_s=120)
     workers = cluster.workers()
     workers[-1].suspend()
     assert driver.wait(timeout=60) == 0
@@ -84,7 +90,7 @@ def test_a_worker_that_is_frozen_is_noticed_and_killed(cluster: Cluster, store: 
 
 def test_a_frozen_worker_does_not_outlive_its_driver(cluster: Cluster, store: LocalStore) -> None:
     driver = cluster.driver(store, ENDLESS)
-    until(lambda: kept_steps(store, 1), within_s=120)
+    until(lambda: has_begun(store), within_s=120)
     workers = cluster.workers()
     workers[-1].suspend()
     driver.send_signal(signal.SIGTERM)

@@ -27,7 +27,8 @@ from trainer.contract.objects.local import LocalStore
 from trainer.contract.reasons import Code, reason
 from trainer.contract.spec import ResolvedSpec
 from trainer.training.agreement import Agreement
-from trainer.training.attempt import Ended, run
+from trainer.training.attempt import run
+from trainer.training.endings import Ended
 from trainer.training.group import Group
 from trainer.training.vigil import Vigil
 

@@ -23,7 +23,8 @@ from tests.training.small_runs import (
 )
 from tests.training.test_halt import HALT, wish
 from trainer.contract.objects.local import LocalStore
-from trainer.training.attempt import Ended, run
+from trainer.training.attempt import run
+from trainer.training.endings import Ended
 from trainer.training.group import Group
 
 WORLD = 2

@@ -24,7 +24,7 @@ from trainer.contract import layout
 from trainer.contract.attempts import Started
 from trainer.contract.checkpoints import WEIGHTS
 from trainer.contract.objects.local import LocalStore
-from trainer.training.attempt import Ended
+from trainer.training.endings import Ended
 from trainer.training.resume import newest
 
 

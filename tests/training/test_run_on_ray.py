@@ -76,8 +76,6 @@ def cluster() -> Iterator[Cluster]:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_USAGE_STATS_ENABLED": "0",
-        # Else Ray Train waits half a minute for a frozen worker to take leave of the others.
-        "TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S": "3",
     }
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # Ray without bytecode starts 2.6 times slower
     head = subprocess.Popen(

@@ -1,6 +1,7 @@
 """Why a job is where it is: a closed list of codes, each with what a person can do about it."""
 
 from enum import StrEnum
+from typing import ClassVar
 
 from pydantic import BaseModel
 
@@ -102,3 +103,9 @@ class Reason(BaseModel, frozen=True, use_attribute_docstrings=True):
 
 def reason(code: Code, message: str) -> Reason:
     return Reason(code=code, message=message, remedy=REMEDIES[code])
+
+
+class Explained(Exception):
+    """A failure whose message needs no more explanation. Each kind of them has a code."""
+
+    code: ClassVar[Code]

@@ -9,6 +9,7 @@ from trainer.contract import layout
 from trainer.contract.datasets import DatasetInfo
 from trainer.contract.manifest import Damaged
 from trainer.contract.objects.store import ObjectStore
+from trainer.contract.reasons import Code, Explained
 from trainer.contract.transform import for_dataset
 from trainer.data import bundled, download, stored, synthetic
 from trainer.data.arrays import prepare_split
@@ -16,12 +17,16 @@ from trainer.data.dataset import Dataset, Raw, fingerprint
 from trainer.data.holdout import keep_back
 
 
-class DatasetUnavailable(Exception):
+class DatasetUnavailable(Explained):
     """The data set's images cannot be had here; the message says how to mend it."""
+
+    code = Code.DATASET_UNAVAILABLE
 
 
 class DataCorrupt(DatasetUnavailable):
     """They are there, and are not what they should be; the message says which."""
+
+    code = Code.DATA_CORRUPT
 
 
 def load(  # noqa: PLR0913 - all but the first two by name

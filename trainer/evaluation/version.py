@@ -15,6 +15,7 @@ from trainer.contract import checkpoints, manifest
 from trainer.contract.checkpoints import GOLDEN, MODEL_FILES, PREPROCESS, WEIGHTS, CheckpointMeta
 from trainer.contract.manifest import Damaged
 from trainer.contract.objects.store import ObjectStore
+from trainer.contract.reasons import Code, Explained
 from trainer.data.batches import normalise
 from trainer.models.build import build
 
@@ -22,8 +23,10 @@ TOLERANCE = 1e-3
 """Of the largest golden logit. Other processors, thread counts and kernels add up in another order."""
 
 
-class Unfit(Exception):
+class Unfit(Explained):
     """A model version that must not be used for what it was asked for."""
+
+    code = Code.MODEL_UNUSABLE
 
 
 @dataclass(frozen=True)

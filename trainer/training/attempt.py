@@ -3,18 +3,16 @@
 import logging
 from contextlib import ExitStack
 
-from pydantic import BaseModel
-
 from trainer.contract import layout
-from trainer.contract.attempts import Best, MetricPoint, Order
+from trainer.contract.attempts import Order
 from trainer.contract.evaluation import Evaluation
 from trainer.contract.journal import JournalWriter
-from trainer.contract.reasons import Reason
 from trainer.contract.spec import ResolvedSpec
 from trainer.evaluation.scores import Candidate
 from trainer.training.announce import announce, programs
 from trainer.training.background import BackgroundJournal
 from trainer.training.beginning import resume, share_state
+from trainer.training.endings import Ended
 from trainer.training.learner import Learner
 from trainer.training.loop import rehearse, train
 from trainer.training.protocol import evaluate
@@ -24,16 +22,6 @@ from trainer.training.setup import Setting, load_in_turn, make_checkpointer, mak
 from trainer.training.validation import MIN_EVALUATION_BATCH
 
 log = logging.getLogger(__name__)
-
-
-class Ended(BaseModel, frozen=True):
-    """What an attempt came to."""
-
-    final: MetricPoint | None
-    best: Best | None
-    evaluation: Evaluation | None = None
-    halted: Reason | None = None
-    """Why it ended before its last step, if it did: because the service wished it."""
 
 
 def run(order: Order, spec: ResolvedSpec, at: Setting) -> Ended:

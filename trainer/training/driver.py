@@ -1,24 +1,26 @@
 """Ray Train around an attempt: places the workers, waits for them, and says how it ended.
 
-`trainer.run` calls it in the driver's process.
+`trainer.run` calls it in the driver's process, which loads no torch: only workers need it.
 """
 
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from ray.train import FailureConfig, RunConfig, ScalingConfig
-from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.v2._internal.callbacks import DatasetsCallback
+from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
+from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 from trainer.contract.asked import Placed
 from trainer.contract.attempts import Order, Outcome
 from trainer.contract.names import submission_id
-from trainer.training.attempt import Ended
-from trainer.training.endings import Fenced, Halted
+from trainer.training.endings import Ended, Fenced, Halted
 from trainer.training.failures import classify
 from trainer.training.ray_failures import failures
-from trainer.training.worker import train_loop_per_worker
+from trainer.training.rendezvous import Rendezvous
 
 log = logging.getLogger(__name__)
 
@@ -75,19 +77,36 @@ def _outcome(
     )
 
 
-def trainer(order: Order, url: str, scratch: Path) -> TorchTrainer:
+class Trainer(DataParallelTrainer):  # type: ignore[misc]  # Ray has no types
+    """Ray Train's, without two of its processes in each attempt, which would do nothing here: the one that
+    hands out Ray Data (every worker loads its own), and the one that removes the placement group of a
+    controller that died (Ray does when the driver ends, and it does then)."""
+
+    def _create_default_callbacks(self) -> list[Any]:
+        idle = (DatasetsCallback, PlacementGroupCleanerCallback)
+        return [each for each in super()._create_default_callbacks() if not isinstance(each, idle)]
+
+
+def trainer(order: Order, url: str, scratch: Path) -> Trainer:
     """Ray Train, set up for one run: a new attempt is the service's decision."""
-    return TorchTrainer(
+    return Trainer(
         train_loop_per_worker,
         train_loop_config={"order": order.model_dump_json(), "store": url},
         scaling_config=scaling(order.spec),
-        torch_config=TorchConfig(backend=backend(order.spec), timeout_s=COLLECTIVE_TIMEOUT_S),
+        backend_config=Rendezvous(backend(order.spec), COLLECTIVE_TIMEOUT_S),
         run_config=RunConfig(
             name=submission_id(order.job_id, order.attempt),
             storage_path=str(scratch),
             failure_config=FailureConfig(max_failures=0, max_preemption_failures=0),
         ),
     )
+
+
+def train_loop_per_worker(config: Mapping[str, str]) -> dict[str, Any]:
+    """What each worker runs; Ray Train names it so."""
+    from trainer.training import worker
+
+    return worker.work(config)
 
 
 def scaling(spec: Placed) -> ScalingConfig:

@@ -1,13 +1,30 @@
-"""How an attempt can end before its last step: what its processes raise, without torch or Ray.
+"""How an attempt can end: what its workers return or raise, without torch or Ray.
 
-`failures` makes reasons of them, `ray_failures` makes them of Ray's errors.
+`failures` makes reasons of what they raise, `ray_failures` makes it of Ray's errors.
 """
 
-from trainer.contract.reasons import Reason
+from pydantic import BaseModel
+
+from trainer.contract.attempts import Best, MetricPoint
+from trainer.contract.evaluation import Evaluation
+from trainer.contract.reasons import Code, Explained, Reason
 
 
-class Diverged(Exception):
+class Ended(BaseModel, frozen=True, use_attribute_docstrings=True):
+    """What an attempt came to. Only the first worker's says more than that it ended."""
+
+    final: MetricPoint | None
+    """The newest on the validation images."""
+    best: Best | None
+    evaluation: Evaluation | None = None
+    halted: Reason | None = None
+    """Why it ended before its last step, if it did: because the service wished it."""
+
+
+class Diverged(Explained):
     """The loss or a weight is no number any more. `step` is the optimizer step that showed it."""
+
+    code = Code.DIVERGED
 
     def __init__(self, step: int) -> None:
         super().__init__(step)
@@ -32,17 +49,25 @@ class Halted(Exception):
         return self.reason.message
 
 
-class WorkerLost(Exception):
+class WorkerLost(Explained):
     """A worker's process is gone, or does not answer. The message says which."""
 
+    code = Code.WORKER_LOST
 
-class NodeLost(Exception):
+
+class NodeLost(Explained):
     """A worker's machine is gone. The message says which."""
 
+    code = Code.NODE_LOST
 
-class Preempted(Exception):
+
+class Preempted(Explained):
     """A worker's machine was taken away for something else. The message says which."""
 
+    code = Code.PREEMPTED
 
-class HostFull(Exception):
+
+class HostFull(Explained):
     """A worker was ended because its machine had no memory left. The message says which."""
+
+    code = Code.OUT_OF_MEMORY_HOST

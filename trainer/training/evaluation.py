@@ -20,8 +20,8 @@ from trainer.evaluation.analysis import FIRST, analyse
 from trainer.evaluation.scores import Candidate
 from trainer.evaluation.version import Unfit, Version
 from trainer.training.announce import announce, programs
-from trainer.training.attempt import Ended
 from trainer.training.device import Chosen, choose_precision
+from trainer.training.endings import Ended
 from trainer.training.patience import patiently
 from trainer.training.protocol import evaluate
 from trainer.training.setup import Setting, in_turn

@@ -1,34 +1,47 @@
 """The reason that the service is told when an attempt has failed. `driver` asks.
 
-Knows no Ray: `ray_failures` has made our own errors of Ray's.
+Knows no Ray: `ray_failures` has made our own errors of Ray's. Loads no torch: the driver has none.
 """
 
 import errno
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
-import torch.distributed as dist
-
 from trainer.contract.objects.store import StoreUnavailable
-from trainer.contract.reasons import Code, Reason, reason
-from trainer.data.load import DataCorrupt, DatasetUnavailable
-from trainer.evaluation.version import Unfit
-from trainer.training.endings import Diverged, HostFull, NodeLost, Preempted, WorkerLost
+from trainer.contract.reasons import Code, Explained, Reason, reason
 
-LOST_PEER = (
-    "Connection closed by peer",
-    "Connection reset by peer",
-    "Connection refused",
-    "Broken pipe",
-)
-"""What gloo says, in a bare RuntimeError, when another worker's process is gone."""
-NO_MEMORY = ("can't allocate memory",)
-"""What torch says, in a bare RuntimeError, when the machine has none left."""
+TORCHS = {
+    "torch.OutOfMemoryError": Code.OUT_OF_MEMORY_GPU,
+    "torch.distributed.DistNetworkError": Code.WORKER_LOST,
+    "torch.distributed.DistBackendError": Code.WORKER_LOST,
+}
+"""torch's own errors, by their names."""
+WORDS = {
+    "can't allocate memory": Code.OUT_OF_MEMORY_HOST,
+    "Connection closed by peer": Code.WORKER_LOST,
+    "Connection reset by peer": Code.WORKER_LOST,
+    "Connection refused": Code.WORKER_LOST,
+    "Broken pipe": Code.WORKER_LOST,
+}
+"""What torch says in a bare RuntimeError: when the machine has no memory left, and (gloo) when another
+worker's process is gone."""
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 """The machine's own disk, where a checkpoint is put together, is full or may not be written."""
 
-Kinds = tuple[type[BaseException], ...]
+ORDER = (
+    Code.DIVERGED,
+    Code.DATA_CORRUPT,
+    Code.DATASET_UNAVAILABLE,
+    Code.MODEL_UNUSABLE,
+    Code.OUT_OF_MEMORY_GPU,
+    Code.OUT_OF_MEMORY_HOST,
+    Code.STORAGE_UNWRITABLE,
+    Code.PREEMPTED,
+    Code.NODE_LOST,
+    Code.WORKER_LOST,
+    Code.INTERNAL,
+)
+"""The cause that says most first: when a worker fails others may fail of that."""
 
 
 class Failure(NamedTuple):
@@ -40,38 +53,32 @@ class Failure(NamedTuple):
 
 
 def classify(failures: Sequence[Failure]) -> Reason:
-    """Why the attempt ended.
-
-    When a worker fails others may fail of that, so the cause that says most is looked for first.
-    """
-    causes: tuple[tuple[Code, Kinds, tuple[str, ...]], ...] = (
-        (Code.DIVERGED, (Diverged,), ()),
-        (Code.DATA_CORRUPT, (DataCorrupt,), ()),
-        (Code.DATASET_UNAVAILABLE, (DatasetUnavailable,), ()),
-        (Code.MODEL_UNUSABLE, (Unfit,), ()),
-        (Code.OUT_OF_MEMORY_GPU, (torch.OutOfMemoryError,), ()),
-        (Code.OUT_OF_MEMORY_HOST, (HostFull, MemoryError), NO_MEMORY),
-        (Code.STORAGE_UNWRITABLE, (StoreUnavailable,), ()),
-        (Code.PREEMPTED, (Preempted,), ()),
-        (Code.NODE_LOST, (NodeLost,), ()),
-        (Code.WORKER_LOST, (WorkerLost,), ()),
-        (Code.WORKER_LOST, (dist.DistNetworkError, dist.DistBackendError), LOST_PEER),
-    )
-    for code, kinds, words in causes:
-        for failure in failures:
-            error = failure.error
-            if isinstance(error, kinds) or any(word in str(error) for word in words):
-                return reason(code, _said(failure, code))
-    for failure in failures:
-        if isinstance(failure.error, OSError) and failure.error.errno in UNWRITABLE:
-            return reason(Code.STORAGE_UNWRITABLE, _said(failure, Code.STORAGE_UNWRITABLE))
+    """Why the attempt ended. Of the same cause, who knows of it says more than who noticed it."""
     if not failures:
         return reason(Code.INTERNAL, "it failed without an error")
-    return reason(Code.INTERNAL, _said(failures[0], Code.INTERNAL))
+    told = min(
+        failures,
+        key=lambda each: (ORDER.index(code_of(each.error)), not isinstance(each.error, Explained)),
+    )
+    code = code_of(told.error)
+    return reason(code, _said(told, code))
 
 
-OWN_WORDS = (Diverged, DatasetUnavailable, Unfit, HostFull, NodeLost, Preempted, WorkerLost)
-"""Errors that need neither their name nor a worker's to be understood."""
+def code_of(error: BaseException) -> Code:
+    """What an error is a sign of."""
+    match error:
+        case Explained():
+            return error.code
+        case StoreUnavailable():
+            return Code.STORAGE_UNWRITABLE
+        case MemoryError():
+            return Code.OUT_OF_MEMORY_HOST
+        case OSError() if error.errno in UNWRITABLE:
+            return Code.STORAGE_UNWRITABLE
+    names = [f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__]
+    known = [TORCHS[name] for name in names if name in TORCHS]
+    known += [code for words, code in WORDS.items() if words in str(error)]
+    return known[0] if known else Code.INTERNAL
 
 
 def _said(failure: Failure, code: Code) -> str:
@@ -79,7 +86,7 @@ def _said(failure: Failure, code: Code) -> str:
     error = failure.error
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     name, line = type(error).__name__, lines[0][:500] if lines else ""
-    if isinstance(error, OWN_WORDS) and line:
+    if isinstance(error, Explained) and line:
         return line
     if code is Code.INTERNAL and line:
         line = f"{name}: {line}"

@@ -21,9 +21,8 @@ from trainer.contract.attempts import Order
 from trainer.contract.evaluation import ResolvedEvaluation
 from trainer.contract.objects.open import open_store
 from trainer.training import attempt, evaluation, logs, vigil
-from trainer.training.attempt import Ended
 from trainer.training.device import threads
-from trainer.training.endings import Fenced, Halted
+from trainer.training.endings import Ended, Fenced, Halted
 from trainer.training.group import Group
 from trainer.training.parent import die_frozen_with_parent, die_with_parent
 from trainer.training.setup import Setting
@@ -32,8 +31,8 @@ from trainer.training.vigil import Vigil
 log = logging.getLogger(__name__)
 
 
-def train_loop_per_worker(config: Mapping[str, str]) -> dict[str, Any]:
-    """`config` has the store's URL and the order as JSON. Returns an `attempt.Ended` as a dict."""
+def work(config: Mapping[str, str]) -> dict[str, Any]:
+    """`config` has the store's URL and the order as JSON. Returns an `Ended` as a dict."""
     # Ray's own watch takes only process 1 for the sign that its raylet died; where something else adopts
     # orphans, a worker would train on.
     die_with_parent(os.getppid())
@@ -43,12 +42,15 @@ def train_loop_per_worker(config: Mapping[str, str]) -> dict[str, Any]:
     context = ray.train.get_context()
     group = Group(context.get_world_rank(), context.get_world_size())
     torch.set_num_threads(threads(order.spec.cpus_per_worker))
+    device = ray.train.torch.get_device()
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     clock = partial(datetime.now, UTC)
     watch = Vigil(store, order.job_id, order.attempt, str(group.rank), clock)
     setting = Setting(
         store=store,
         group=group,
-        device=ray.train.torch.get_device(),
+        device=device,
         wrap=averaged if group.world > 1 else _alone,
         versions={name: version(name) for name in ("torch", "ray", "residual")},
         clock=clock,
