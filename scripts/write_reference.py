@@ -17,6 +17,7 @@ from trainer.contract.archs import catalogue
 from trainer.contract.counting import multiply_adds, parameters
 from trainer.contract.datasets import DATASETS
 from trainer.contract.evaluation import EvaluateSpec, ModelRef
+from trainer.contract.objects.options import Options
 from trainer.contract.reasons import FREE, REMEDIES, RETRIED, Code
 from trainer.contract.recipes import DEEP, RECIPES, Named, RecipeFields
 from trainer.contract.spec import CheckpointEvery, TrainSpec
@@ -83,6 +84,8 @@ def page() -> Iterator[str]:
     yield "# Reference\n\nWritten by `make docs` from the code; a test keeps it so."
     yield "\n## Settings\n\nEach is an option of `residual up` or an environment variable.\n"
     yield from fields(Settings, prefix="RESIDUAL_")
+    yield "\n### Options in `RESIDUAL_STORAGE_URL`\n\nAs `s3://bucket/prefix?addressing=virtual&sse=AES256`.\n"
+    yield from fields(Options)
     yield "\n## A training job: the body of `POST /jobs`\n"
     yield from fields(TrainSpec)
     yield "\n### `checkpoint_every`\n\nOne of the two.\n"

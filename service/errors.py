@@ -11,6 +11,7 @@ ServiceError                 500  internal
 │   └── IdempotencyMismatch  409  idempotency_mismatch   the key was used with another body
 ├── TooLarge                 413  too_large              the body is over the limit
 ├── UnsupportedMedia         415  unsupported_media      not an image, or not of a served format
+├── OutOfRange               416  out_of_range           the file has no such bytes
 ├── Invalid                  422  invalid                a value that cannot be meant
 ├── QuotaExceeded            429  quota_exceeded         the project has as many live jobs as it may have
 └── Unavailable              503  unavailable            a part is away; Retry-After says when to ask
@@ -23,7 +24,8 @@ from typing import ClassVar
 
 
 class ServiceError(Exception):
-    """`message` is a sentence that says how to mend it; `field` names the part of the body at fault."""
+    """`message` is a sentence that says how to mend it; `field` names the part of the body at fault;
+    `headers` are those of this case's answer."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
@@ -31,10 +33,13 @@ class ServiceError(Exception):
     retry_after: ClassVar[int | None] = None
     """Seconds."""
 
-    def __init__(self, message: str, *, field: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, field: str | None = None, headers: dict[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.field = field
+        self.headers = headers or {}
 
 
 class Malformed(ServiceError):
@@ -75,6 +80,10 @@ class TooLarge(ServiceError):
 
 class UnsupportedMedia(ServiceError):
     status, code, title = 415, "unsupported_media", "Unsupported media type"
+
+
+class OutOfRange(ServiceError):
+    status, code, title = 416, "out_of_range", "Out of range"
 
 
 class Invalid(ServiceError):

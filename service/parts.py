@@ -38,14 +38,14 @@ from service.reconcile.attend import Attendant
 from service.reconcile.loop import Reconciler
 from service.settings import Settings
 from service.system.service import System, check_database, check_ray, check_serve, check_store
+from service.system.writing import Sparing
 from service.webhooks import hosts, signing
 from service.webhooks.delivery import Messenger
 from service.webhooks.outbox import Outbox
 from service.webhooks.sender import Sender
 from service.webhooks.service import Webhooks
 from service.webhooks.store import WebhookStore
-from trainer.contract.objects.open import open_store
-from trainer.contract.objects.store import ObjectStore
+from trainer.contract.objects.trust import Trusted
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def put_together(settings: Settings, outside: Outside) -> Parts:
     """The parts around a cluster."""
     engine = stores.open_database(settings)
     storage_url = stores.storage_url(settings)
-    objects = open_store(storage_url)
+    objects = stores.open_objects(settings)
     store, registered = JobStore(engine), ModelStore(engine)
     keys, webhooks = _keys(engine), _webhooks(engine, settings)
     quotas = Quotas(keys.store)
@@ -167,11 +167,11 @@ def _webhooks(engine: Engine, settings: Settings) -> Webhooks:
     )
 
 
-def _system(engine: Engine, objects: ObjectStore, jobs: Jobs, outside: Outside) -> System:
+def _system(engine: Engine, objects: Trusted, jobs: Jobs, outside: Outside) -> System:
     return System(
         checks={
-            "database": lambda: check_database(engine),
-            "object_store": lambda: check_store(objects),
+            "database": Sparing(lambda: check_database(engine)),
+            "object_store": Sparing(lambda: check_store(objects)),
             "ray": lambda: check_ray(outside.cluster, jobs.capacity),
             "serve": lambda: check_serve(outside.serve_answers),
         },

@@ -28,6 +28,7 @@ from service.errors import (
     Unauthorized,
     Unavailable,
 )
+from service.system.writing import database_trouble, store_trouble
 from trainer.contract.objects.store import NoSuchObject, StoreUnavailable
 
 MEDIA_TYPE = "application/problem+json"
@@ -82,7 +83,7 @@ def problem_of(error: ServiceError, errors: list[dict[str, Any]] | None = None) 
 
 def response_to(error: ServiceError, errors: list[dict[str, Any]] | None = None) -> Response:
     """The answer to a failure, with the headers that its status asks for."""
-    headers = {}
+    headers = dict(error.headers)
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, Unauthorized):
@@ -170,10 +171,8 @@ def part_failed(path: str, error: Exception) -> Response:
     if isinstance(error, NoSuchObject):
         return response_to(NotFound("What was asked for is no longer in the object store."))
     if isinstance(error, StoreUnavailable):
-        return response_to(
-            StorageUnavailable("The object store does not answer; try again in a moment.")
-        )
-    return response_to(Unavailable("The database does not answer; try again in a moment."))
+        return response_to(StorageUnavailable(store_trouble(error)))
+    return response_to(Unavailable(database_trouble(error)))
 
 
 async def _part_failed(request: Request, error: Exception) -> Response:

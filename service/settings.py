@@ -28,7 +28,13 @@ class Settings(BaseSettings):
     database_url: str | None = None
     """SQLAlchemy URL, as postgresql+psycopg://user@host/db. Default: SQLite in the data directory."""
     storage_url: str | None = None
-    """file:///directory or s3://bucket/prefix. Default: a directory in the data directory."""
+    """file:///directory or s3://bucket/prefix, and after '?' addressing, checksums, sse, kms_key_id. S3's
+    keys, endpoint and CA are AWS_… variables. Default: a directory in the data directory."""
+    storage_presign: bool = True
+    """Whether clients get URLs of S3 to download from, each for one object and 15 minutes; otherwise
+    the service passes the bytes on."""
+    storage_public_endpoint: str | None = None
+    """S3 as clients reach it, for example https://objects.example.com. Default: as the service does."""
     ray_address: str | None = None
     """Ray's dashboard, for example http://head:8265. Default: a Ray of its own is started."""
     ray_token: SecretStr | None = None

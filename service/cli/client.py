@@ -86,6 +86,16 @@ class Client:
                     event = {}
         raise httpx.RemoteProtocolError("the stream ended before the job")
 
+    def pieces(self, path: str) -> Iterator[bytes]:
+        """A file, as it comes."""
+        try:
+            with self.http.stream("GET", path) as answer:
+                if answer.is_error:
+                    answer.read()
+                yield from _checked(answer).iter_bytes()
+        except httpx.HTTPError as error:
+            raise self._silent(error) from error
+
     def lines(self, path: str, **query: str | int | bool) -> Iterator[str]:
         """A text, line by line, as it is written."""
         timeout = httpx.Timeout(TIMEOUT_S, read=None)

@@ -2,6 +2,9 @@
 
 import logging
 import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TextIO, cast
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
@@ -19,9 +22,24 @@ def log_to_stderr() -> None:
             *(_for_people() if terminal else _for_programs()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, Unfailing(sys.stderr))),
         cache_logger_on_first_use=True,
     )
+
+
+@dataclass(frozen=True)
+class Unfailing:
+    """A file that takes what it can: no request fails because its line of the log has no room."""
+
+    file: TextIO
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self.file.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self.file.flush()
 
 
 # Neither shows local variables: keys and tokens are among them.

@@ -15,8 +15,11 @@ from service.cli import (
     key,
     keys,
     predict,
+    store,
+    tensorboard,
     train,
     up,
+    verify_resume,
     watch,
     webhooks,
 )
@@ -37,6 +40,7 @@ commands.command("evaluate")(evaluate.evaluate)
 commands.command("jobs")(jobs.jobs)
 commands.command("watch")(watch.watch)
 commands.command("logs")(jobs.logs)
+commands.command("tensorboard")(tensorboard.tensorboard)
 commands.command("pause")(control.pause)
 commands.command("resume")(control.resume)
 commands.command("cancel")(control.cancel)
@@ -45,8 +49,10 @@ commands.command("delete")(control.delete)
 commands.command("predict")(predict.predict)
 commands.command("import")(import_weights.import_weights)
 commands.command("export")(export.export)
+commands.command("verify-resume")(verify_resume.verify_resume)
 commands.add_typer(webhooks.commands, name="webhooks")
 commands.add_typer(keys.commands, name="keys")
+commands.add_typer(store.commands, name="store")
 
 
 def app() -> None:

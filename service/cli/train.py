@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from service.cli import start_from as beginning
 from service.cli.client import Url, connect
 from service.cli.watch import follow
 from service.cli.workers import Workers, meant
@@ -24,6 +25,7 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter for each option
     protocol: Annotated[
         str | None, typer.Option(help="Last validation: center, 10-crop or multi-scale.")
     ] = None,
+    start_from: beginning.StartFrom = None,
     name: Annotated[str | None, typer.Option(help="Free text.")] = None,
     register_as: Annotated[str | None, typer.Option(help="Model to register it as.")] = None,
     *,
@@ -42,6 +44,7 @@ def train(  # noqa: PLR0913, PLR0917 - one parameter for each option
         "input_size": input_size,
         "holdout": holdout,
         "protocol": protocol,
+        "start_from": beginning.meant(start_from),
         "name": name,
         "register_as": register_as,
     }

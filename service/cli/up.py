@@ -39,12 +39,16 @@ def up(
     """
     given: dict[str, Any] = {"host": host, "port": port, "data_dir": data_dir}
     settings = Settings(**{name: value for name, value in given.items() if value is not None})
-    stopping = threading.Event()
+    stopping, at_once = threading.Event(), threading.Event()
+
+    def stop(*_: object) -> None:
+        (at_once if stopping.is_set() else stopping).set()
+
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, stop)
     log_to_stderr()
     with suppress(Stopped):
-        run(settings, stopping, progress)
+        run(settings, stopping, at_once, progress)
     progress("stopped; nothing of it is left running")
 
 
@@ -52,10 +56,11 @@ def progress(message: str) -> None:
     typer.echo(f"residual: {message}", err=True)
 
 
-def run(settings: Settings, stopping: threading.Event, say: Say) -> None:
-    """Until `stopping` is set; then nothing of it is left. Raises CannotStart, Stopped."""
+def run(settings: Settings, stopping: threading.Event, at_once: threading.Event, say: Say) -> None:
+    """Until `stopping` is set; then nothing of it is left. What trains on a Ray of its own keeps a
+    checkpoint first, unless `at_once` is set too. Raises CannotStart, Stopped."""
     # 1 s of imports that `residual key` need not pay.
-    from service.cli.api_server import check_database, served
+    from service.cli.api_server import check_database, check_store, rest, served
 
     if settings.ray_address is not None and settings.serve_address is None:
         raise CannotStart("RESIDUAL_RAY_ADDRESS is set; set RESIDUAL_SERVE_ADDRESS as well")
@@ -67,19 +72,22 @@ def run(settings: Settings, stopping: threading.Event, say: Say) -> None:
         announce(places, url)
         settings = settings.model_copy(update={"data_dir": places.data_dir})
         check_database(settings)
+        check_store(settings)
         ray = None
         if settings.ray_address is None:
             ray = LocalRay(places, say, stopping)
             at_the_end.callback(ray.end)
             settings = with_local_ray(settings, ray)
         api = at_the_end.enter_context(served(settings, listener))
-        look_after = partial(mend, api, ray, say)
+        look_after = partial(mend, api.thread, ray, say)
         if ready(settings, url, look_after, stopping, say):
             sys.stdout.write(f"ready {url}\n")
             sys.stdout.flush()
             while not stopping.wait(WATCH_EVERY_S):
                 look_after()
         say("stopping")
+        if ray:
+            rest(api.reconciler, at_once, say)
 
 
 def with_local_ray(settings: Settings, ray: LocalRay) -> Settings:

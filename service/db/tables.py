@@ -102,6 +102,18 @@ class TrashRow(Base):
     """When its objects are removed next."""
 
 
+class LeftoverRow(Base):
+    """A job whose checkpoints are still to be tidied."""
+
+    __tablename__ = "leftovers"
+    __table_args__ = (Index("ix_leftovers_tidy_at", "tidy_at"),)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    since: Mapped[datetime]
+    """When the change of state was that calls for it."""
+    tidy_at: Mapped[datetime]
+    """When it is looked at next."""
+
+
 class IdempotencyRow(Base):
     __tablename__ = "idempotency_keys"
     project: Mapped[str] = mapped_column(String(64), primary_key=True)

@@ -60,6 +60,16 @@ BODIES: dict[str, Any] = {
             "max_runtime": 86_400,
         },
     },
+    "fine-tuned": {
+        "summary": "Beginning with the weights of a registered model, until it gets no better",
+        "value": {
+            "arch": "resnet20",
+            "dataset": "fashion-mnist-mini",
+            "start_from": {"model": "fashion"},
+            "early_stopping": {"patience": 5, "min_change": 0.1},
+            "keep_checkpoints": {"best": 3, "last": 2},
+        },
+    },
     "an evaluation": {
         "summary": "Evaluate a registered model by 10-crop, and look into its layers",
         "value": {"kind": "evaluate", "model": "fashion", "protocol": "10-crop", "analyse": True},

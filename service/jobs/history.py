@@ -4,17 +4,16 @@ An attempt goes on from a checkpoint of an earlier one (`started.json` says whic
 what lies up to the checkpoint counts. So every step is there once, however often a job was restarted.
 """
 
-import json
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from heapq import merge
 
+from service.jobs.chunks import Chunks, step_of
 from service.jobs.kept import Kept
-from trainer.contract import checkpoints, layout
+from trainer.contract import checkpoints, events, layout
 from trainer.contract.attempts import LogLine, MetricPoint, Split, Started
 from trainer.contract.checkpoints import Checkpoint
-from trainer.contract.journal import CHUNK_RECORDS, chunk_key
 from trainer.contract.manifest import Damaged
 from trainer.contract.objects.store import NoSuchObject, ObjectStore
 
@@ -38,9 +37,11 @@ class History:
 
     objects: ObjectStore
     _kept: Kept = field(init=False)
+    _chunks: Chunks = field(init=False)
 
     def __post_init__(self) -> None:
         self._kept = Kept(self.objects)
+        self._chunks = Chunks(self._kept)
 
     def parts(self, job_id: str, newest: int) -> list[Part]:
         """The attempts that led to where attempt `newest`, or the last one that began, is. Oldest
@@ -61,6 +62,8 @@ class History:
         """Points of `since_step` and later, by step, `train` before `val`, each once."""
         points: dict[tuple[int, Split], MetricPoint] = {}
         for part in self.parts(job_id, newest):
+            if not part.counts(since_step):
+                continue
             for point in self._points(layout.metrics(job_id, part.attempt), since_step):
                 wanted = point.step >= since_step and (split is None or point.split == split)
                 if wanted and part.counts(point.step):
@@ -84,6 +87,25 @@ class History:
         }
         by_rank = [self._lines(layout.logs(job_id, attempt, rank)) for rank in sorted(ranks)]
         return list(merge(*by_rank, key=lambda line: line.time))  # a writer's order stays
+
+    def event_files(self, job_id: str, newest: int) -> list[tuple[Part, str]]:
+        """Keys of the event files of each attempt that counts."""
+        return [
+            (part, found.key)
+            for part in self.parts(job_id, newest)
+            for found in self.objects.list(layout.all_event_files(job_id, part.attempt) + "/")
+        ]
+
+    def read_event_files(self, files: list[tuple[Part, str]]) -> Iterator[tuple[str, bytes]]:
+        """Name and content of each, without the steps that do not count."""
+        for part, key in files:
+            try:
+                body = self.objects.get(key)
+            except NoSuchObject:  # deleted since it was listed
+                continue
+            split, name = key.split("/")[-2:]
+            counts = body if part.until is None else events.until(body, part.until)
+            yield f"attempt-{part.attempt}/{split}/{name}", counts
 
     def checkpoints(self, job_id: str, newest: int) -> list[Checkpoint]:
         """Checkpoints that are whole, lowest step first."""
@@ -109,26 +131,11 @@ class History:
             return None
 
     def _points(self, prefix: str, since_step: int) -> Iterator[MetricPoint]:
-        for lines in self._chunks(prefix):
+        for lines in self._chunks.since(prefix, since_step):
             # Steps ascend: those that are too early need no parsing.
-            start = bisect_left(lines, since_step, key=lambda line: json.loads(line)["step"])
+            start = bisect_left(lines, since_step, key=step_of)
             yield from (MetricPoint.model_validate_json(line) for line in lines[start:])
 
     def _lines(self, prefix: str) -> Iterator[LogLine]:
-        for lines in self._chunks(prefix):
+        for lines in self._chunks.read(prefix):
             yield from (LogLine.model_validate_json(line) for line in lines)
-
-    def _chunks(self, prefix: str) -> Iterator[list[bytes]]:
-        """The lines of each chunk of a journal."""
-        number, closed = 0, True
-        while closed:
-            try:
-                body = self._kept.get(chunk_key(prefix, number), final=_is_closed)
-            except NoSuchObject:
-                return
-            yield body.splitlines()
-            number, closed = number + 1, _is_closed(body)
-
-
-def _is_closed(chunk: bytes) -> bool:
-    return chunk.count(b"\n") >= CHUNK_RECORDS

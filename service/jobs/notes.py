@@ -15,6 +15,7 @@ def of(decided: Decided) -> Iterator[str]:
     asked, spec = decided.asked, decided.spec
     if isinstance(asked, TrainSpec) and isinstance(spec, ResolvedSpec):
         yield from _of_network(asked, spec)
+        yield from _of_start(spec)
         yield from _of_recipe(asked, spec)
         if spec.min_workers is not None:
             yield from _of_turns(spec)
@@ -33,6 +34,14 @@ def _of_network(asked: TrainSpec, spec: ResolvedSpec) -> Iterator[str]:
         yield (
             "Activations are computed again in the backward pass: less memory for one more forward "
             "pass a step, the same gradients."
+        )
+
+
+def _of_start(spec: ResolvedSpec) -> Iterator[str]:
+    if spec.start_from is not None and not spec.start_from.classifier:
+        yield (
+            f"It begins with the weights of {spec.start_from.name} but for the classifier, which begins "
+            f"anew: '{spec.dataset}' has other classes."
         )
 
 

@@ -1,5 +1,6 @@
 """What the routes of `reading` give, and what they can be asked."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
 
@@ -12,6 +13,9 @@ from service.lifecycle import State
 from trainer.contract.attempts import MetricPoint, Split
 from trainer.contract.checkpoints import Checkpoint
 from trainer.contract.reasons import Reason
+
+UrlOf = Callable[[Checkpoint, str], str | None]
+"""Where a file of a checkpoint is open to anyone who has the URL; None: nowhere."""
 
 
 class PointsWanted(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
@@ -75,7 +79,8 @@ class FileOut(BaseModel, use_attribute_docstrings=True):
     """Bytes."""
     sha256: str
     url: str
-    """Where to fetch it, relative to this service."""
+    """Where to fetch it: relative to this service, with its key; or absolute, of the object store, which
+    needs no key and opens this one file for 15 minutes. Keep that one secret."""
 
 
 class CheckpointOut(BaseModel, use_attribute_docstrings=True):
@@ -87,7 +92,7 @@ class CheckpointOut(BaseModel, use_attribute_docstrings=True):
     files: list[FileOut]
 
     @classmethod
-    def of(cls, found: Checkpoint) -> "CheckpointOut":
+    def of(cls, found: Checkpoint, url_of: UrlOf) -> "CheckpointOut":
         meta = found.meta
         where = f"/jobs/{meta.job_id}/checkpoints/{meta.step}/files"
         return cls(
@@ -100,7 +105,7 @@ class CheckpointOut(BaseModel, use_attribute_docstrings=True):
                     name=entry.name,
                     size=entry.size,
                     sha256=entry.sha256,
-                    url=f"{where}/{entry.name}",
+                    url=url_of(found, entry.name) or f"{where}/{entry.name}",
                 )
                 for entry in found.manifest.files
             ],
@@ -111,15 +116,17 @@ class CheckpointsOut(BaseModel):
     """A job's checkpoints, lowest step first."""
 
     model_config = ConfigDict(
-        json_schema_extra=example(lambda: CheckpointsOut.of([examples.checkpoint()]))
+        json_schema_extra=example(
+            lambda: CheckpointsOut.of([examples.checkpoint()], lambda _, __: None)
+        )
     )
 
     items: list[CheckpointOut]
     next_cursor: str | None = None
 
     @classmethod
-    def of(cls, found: list[Checkpoint]) -> "CheckpointsOut":
-        return cls(items=[CheckpointOut.of(one) for one in found])
+    def of(cls, found: list[Checkpoint], url_of: UrlOf) -> "CheckpointsOut":
+        return cls(items=[CheckpointOut.of(one, url_of) for one in found])
 
 
 class End(BaseModel, use_attribute_docstrings=True):

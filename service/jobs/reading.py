@@ -13,6 +13,14 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from service.deps import JobId, JobsDep, ProjectDep
 from service.errors import NotFound, StorageUnavailable
 from service.jobs import examples, follow
+from service.jobs.download import (
+    HEAD_RESPONSES,
+    RESPONSES,
+    Conditions,
+    StoredFile,
+    describe,
+    send,
+)
 from service.jobs.read_schemas import (
     CheckpointsOut,
     EventsOut,
@@ -26,6 +34,7 @@ from trainer.contract.attempts import MetricPoint
 
 router = APIRouter(prefix="/jobs/{job_id}", tags=["jobs"])
 
+FILE = "/checkpoints/{step}/files/{name}"
 FAILURES = fails_with(NotFound, StorageUnavailable)
 
 
@@ -38,6 +47,17 @@ def _content(media_type: str, example: str) -> dict[int | str, dict[str, Any]]:
     return {200: {"content": {media_type: {"schema": {"type": "string"}, "example": example}}}}
 
 
+def _file(
+    job_id: JobId,
+    step: Annotated[int, Path(ge=0, le=2**53, description="Of the checkpoint.")],
+    name: Annotated[str, Path(description="Of the file.", examples=["model.safetensors"])],
+    project: ProjectDep,
+    jobs: JobsDep,
+) -> StoredFile:
+    return jobs.records.checkpoint_file(project, job_id, step, name)
+
+
+File = Annotated[StoredFile, Depends(_file)]
 StreamedJob = Annotated[str, Depends(_there)]
 Points = Annotated[PointsWanted, Query()]
 Lines = Annotated[LinesWanted, Query()]
@@ -108,39 +128,30 @@ def list_events(job_id: JobId, project: ProjectDep, jobs: JobsDep) -> EventsOut:
 
 
 @router.get("/checkpoints", summary="List the checkpoints", responses=FAILURES)
-def list_checkpoints(job_id: JobId, project: ProjectDep, jobs: JobsDep) -> CheckpointsOut:
-    """Those that can be used, each with its files."""
-    return CheckpointsOut.of(jobs.records.checkpoints(project, job_id))
+def list_checkpoints(
+    job_id: JobId, project: ProjectDep, jobs: JobsDep, response: Response
+) -> CheckpointsOut:
+    """Those that can be used, each with its files and where to fetch them."""
+    response.headers["Cache-Control"] = "no-store"  # a URL may be a secret
+    found = jobs.records.checkpoints(project, job_id)
+    return CheckpointsOut.of(found, jobs.records.checkpoint_url)
 
 
 @router.get(
-    "/checkpoints/{step}/files/{name}",
+    FILE,
     summary="Download a checkpoint's file",
     response_class=StreamingResponse,
-    responses=FAILURES
-    | {
-        200: {
-            "description": "The file's bytes",
-            "content": {
-                "application/octet-stream": {
-                    "schema": {"type": "string", "format": "binary"},
-                    "example": "(bytes)",
-                }
-            },
-        }
-    },
+    responses=RESPONSES,
 )
-def download(
-    job_id: JobId,
-    step: Annotated[int, Path(ge=0, le=2**53, description="Of the checkpoint.")],
-    name: Annotated[str, Path(description="Of the file.", examples=["model.safetensors"])],
-    project: ProjectDep,
-    jobs: JobsDep,
-) -> Response:
-    """A file as `GET /jobs/{job_id}/checkpoints` lists it; its `ETag` is its SHA-256."""
-    entry, pieces = jobs.records.checkpoint_file(project, job_id, step, name)
-    headers = {"Content-Length": str(entry.size), "ETag": f'"{entry.sha256}"'}
-    return StreamingResponse(pieces, media_type="application/octet-stream", headers=headers)
+def download(file: File, asked: Conditions) -> Response:
+    """A file as `GET /jobs/{job_id}/checkpoints` lists it, or a part of it; its `ETag` is its SHA-256."""
+    return send(file, asked)
+
+
+@router.head(FILE, summary="Look at a checkpoint's file", responses=HEAD_RESPONSES)
+def look(file: File) -> Response:
+    """The headers of the download: its size, and its SHA-256 as `ETag`."""
+    return describe(file)
 
 
 @router.get(

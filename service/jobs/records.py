@@ -3,8 +3,11 @@ registry of models use it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 
 from service.errors import NotFound
+from service.jobs.download import StoredFile
 from service.jobs.history import History
 from service.lifecycle import Job
 from trainer.contract import layout
@@ -12,9 +15,10 @@ from trainer.contract.analysis import Analysis
 from trainer.contract.attempts import LogLine, MetricPoint, Split
 from trainer.contract.checkpoints import Checkpoint
 from trainer.contract.evaluation import ResolvedEvaluation
-from trainer.contract.manifest import FileEntry
 from trainer.contract.objects.store import NoSuchObject, ObjectStore
 
+URL_LASTS = timedelta(minutes=15)
+"""How long a URL of the object store opens its one object: long enough to begin a download."""
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -64,17 +68,26 @@ class Records:
         job = self.get(project, job_id)
         return self.history.checkpoints(job.id, job.attempt)
 
-    def checkpoint_file(
-        self, project: str, job_id: str, step: int, name: str
-    ) -> tuple[FileEntry, Iterator[bytes]]:
-        """A file of a listed checkpoint: what it is, and its bytes in pieces. Raises NotFound."""
+    def checkpoint_url(self, found: Checkpoint, name: str) -> str | None:
+        """Where anyone can fetch this one file for a while; None: only from the service. A secret."""
+        return self.objects.presigned(f"{found.prefix}/{name}", URL_LASTS)
+
+    def checkpoint_file(self, project: str, job_id: str, step: int, name: str) -> StoredFile:
+        """A file of a listed checkpoint. Raises NotFound."""
         for found in self.checkpoints(project, job_id):
             for entry in found.manifest.files:
                 if found.meta.step == step and entry.name == name:
-                    return entry, self.objects.stream(f"{found.prefix}/{name}")
+                    return StoredFile(entry, partial(self.objects.stream, f"{found.prefix}/{name}"))
         raise NotFound(
             f"There is no such file; GET /jobs/{job_id}/checkpoints lists those that there are."
         )
+
+    def event_files(self, project: str, job_id: str) -> Iterator[tuple[str, bytes]]:
+        """TensorBoard's files, by the names of their runs, each attempt's up to the step that its successor
+        went on from. They are listed at once, and read one by one."""
+        job = self.get(project, job_id)
+        found = self.history.event_files(job.id, job.attempt)
+        return self.history.read_event_files(found)
 
     def analysis(self, project: str, job_id: str) -> Analysis:
         """An evaluation's analysis. Raises NotFound while there is none."""

@@ -10,10 +10,12 @@ from typing import Any, TypeVar
 from service.cluster.cluster import Capacity
 from service.errors import Conflict, IdempotencyMismatch, Invalid, NotFound, ServiceError
 from service.jobs import control, fit, plan, resolving
+from service.jobs.beginnings import Beginnings
 from service.jobs.history import History
 from service.jobs.plan import Plan
 from service.jobs.records import Records
-from service.jobs.resolving import Decided, Registry
+from service.jobs.registered import Registry
+from service.jobs.resolving import Decided
 from service.jobs.rows import Event
 from service.jobs.store import Claim, Filter, JobStore, Page
 from service.lifecycle import TERMINAL, Job, State
@@ -44,7 +46,7 @@ class Jobs:
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
     registry: Registry
-    """The models that evaluations may name."""
+    """The models that jobs may name."""
     check_quota: Callable[[str], None] = unlimited
     """Raises QuotaExceeded when a project may have no further live job."""
     records: Records = field(init=False)
@@ -217,4 +219,5 @@ class Jobs:
 
     def _decide(self, project: str, spec: JobSpec) -> Decided:
         gpus = resolving.known_gpus(spec, self.capacity())
-        return resolving.decide(spec, project, self.registry, gpus=gpus)
+        beginnings = Beginnings(self.registry, self.records.checkpoints)
+        return resolving.decide(spec, project, beginnings, gpus=gpus)

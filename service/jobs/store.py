@@ -23,7 +23,7 @@ from sqlalchemy.exc import IntegrityError
 
 from service.db.tables import AttemptRow, EventRow, IdempotencyRow, JobRow, LabelRow, TrashRow
 from service.errors import AlreadyTaken, Conflict
-from service.jobs import rows
+from service.jobs import leftovers, rows
 from service.jobs.rows import Event
 from service.lifecycle import HOLDING, Job, Progress, State
 from service.webhooks import outbox
@@ -161,6 +161,7 @@ class JobStore:
             for before, after in pairwise((was, *through, job)):
                 connection.execute(insert(EventRow), rows.event_columns(after, before.state))
                 outbox.note(connection, after, before.state)
+            leftovers.note(connection, kept)
             if job.attempt > was.attempt:
                 attempt = {"job_id": job.id, "number": job.attempt, "created_at": job.changed_at}
                 connection.execute(insert(AttemptRow), attempt)

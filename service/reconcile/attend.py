@@ -23,7 +23,7 @@ from trainer.contract import crashes
 from trainer.contract.attempts import Best
 from trainer.contract.crashes import Point
 from trainer.contract.names import submission_id
-from trainer.contract.objects.store import ObjectStore
+from trainer.contract.objects.store import ObjectStore, StoreUnavailable
 from trainer.contract.reasons import Reason
 from trainer.contract.spec import ResolvedSpec
 
@@ -91,6 +91,10 @@ class Attendant:
             case Step(Act.GIVE_UP):
                 self._give_up(job, seen, step)
             case _:
+                if (
+                    job.state is State.STARTING and seen.started
+                ):  # the events say from where it went on
+                    job = self._move(job, State.RUNNING, told.running(job, seen.started))
                 self._settle(job, step, attempted=seen.attempted)
                 if seen.sighting not in GONE:
                     self.leaving.expect(submission)
@@ -108,7 +112,11 @@ class Attendant:
             self.leaving.expect(submission, within=AT_ONCE)
 
     def _give_up(self, job: Job, seen: Seen, step: Step) -> None:
-        standing = papers.close(self.objects, job, step.reason, at=self.clock())
+        try:
+            standing = papers.close(self.objects, job, step.reason, at=self.clock())
+        except StoreUnavailable:  # whoever cannot write cannot give a sign of life
+            self.lookout.begin_anew(job)
+            raise
         if then := decide(job.state, self.lookout.ended(job, seen, standing)):
             self._act(job, seen, then)
         if standing.status == "given_up" and seen.sighting not in GONE:
@@ -116,8 +124,8 @@ class Attendant:
 
     def _settle(self, job: Job, step: Step, *, attempted: bool) -> None:
         match step:
-            case Step(Act.SUCCEED, result=result):
-                self._succeed(job, result)
+            case Step(Act.SUCCEED, reason=why, result=result):
+                self._succeed(job, result, why or told.completed(job))
             case Step(Act.FAIL, reason=Reason() as why):
                 self._move(job, State.FAILED, why)
             case Step(Act.RETRY, reason=Reason() as why):
@@ -135,13 +143,17 @@ class Attendant:
             case _:
                 raise ValueError(f"{step} cannot be done with job {job.id}")
 
-    def _succeed(self, job: Job, result: Result | None) -> None:
+    def _succeed(self, job: Job, result: Result | None, why: Reason) -> None:
         is_named = isinstance(job.spec, ResolvedSpec) and job.spec.register_as
         if is_named and result and result.best:
             self.register(job, result.best)
             crashes.point(Point.AFTER_REGISTER)
-        done = replace(self._up_to_date(job), result=result)
-        self._move(done, State.SUCCEEDED, told.completed(job))
+        done = self._up_to_date(job)
+        if done.progress:
+            done = replace(
+                done, progress=replace(done.progress, eta_s=0.0)
+            )  # it may have stopped early
+        self._move(replace(done, result=result), State.SUCCEEDED, why)
 
     def _queue(self, job: Job, why: Reason, wait: timedelta) -> None:
         now, spec = self.clock(), job.spec
@@ -155,9 +167,10 @@ class Attendant:
         newest = self.history.newest_points(job.id, job.attempt) if job.attempt else []
         return replace(job, progress=progress(job.spec, newest) or job.progress)
 
-    def _move(self, job: Job, to: State, why: Reason) -> None:
-        self.store.save(advance(job, to, at=self.clock(), reason=why), was=job)
+    def _move(self, job: Job, to: State, why: Reason) -> Job:
+        moved = self.store.save(advance(job, to, at=self.clock(), reason=why), was=job)
         crashes.point(Point.AFTER_STATE)
+        return moved
 
 
 def entrypoint(storage_url: str, job_id: str, attempt: int) -> str:

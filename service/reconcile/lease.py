@@ -78,6 +78,10 @@ class Signs:
                 self._look(watched, layout.heartbeat(job.id, job.attempt, who), now)
         return life
 
+    def begin_anew(self, job: Job) -> None:
+        """Count the silence of its newest attempt from now on."""
+        self._lives.pop(submission_id(job.id, job.attempt), None)
+
     def forget(self, *, but: Container[str]) -> None:
         """Drop what is known of all submissions but those."""
         self._lives = {key: life for key, life in self._lives.items() if key in but}

@@ -74,6 +74,10 @@ class Lookout:
     def is_halted(self, job: Job) -> bool:
         return submission_id(job.id, job.attempt) in self._halted
 
+    def begin_anew(self, job: Job) -> None:
+        """Whatever its newest attempt failed to say so far, it has a whole lease from now on."""
+        self.signs.begin_anew(job)
+
     def forget(self, *, but: Container[str]) -> None:
         """Drop what is remembered of all submissions but those."""
         self.signs.forget(but=but)

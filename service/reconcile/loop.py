@@ -14,6 +14,7 @@ import structlog
 from service.cluster.cluster import Capacity
 from service.db.leases import Leases
 from service.errors import Conflict, Unavailable
+from service.jobs.leftovers import Leftovers
 from service.jobs.service import CLAIMS_LAST
 from service.jobs.store import Held
 from service.lifecycle import Job, State
@@ -24,8 +25,10 @@ from service.reconcile.grow import growth
 from service.reconcile.line import Line
 from service.reconcile.quota import Quotas
 from service.reconcile.sweep import Sweeper
+from service.reconcile.tidy import Tidier
 from trainer.contract.names import submission_id
 from trainer.contract.objects.store import StoreUnavailable
+from trainer.contract.reasons import Reason
 
 LEASE = "reconciler"
 LEASE_LASTS = timedelta(seconds=6)
@@ -34,6 +37,9 @@ Clocks may differ by less."""
 SWEEP_EVERY = timedelta(seconds=5)
 PROGRESS_EVERY = timedelta(seconds=2)
 FORGET_CLAIMS_EVERY = timedelta(minutes=10)
+GIVE_UP_WRITES_EVERY = timedelta(hours=1)
+WRITES_LAST = timedelta(days=1)
+"""The longest that the store may take to get an object: what is older was begun by a process that died."""
 
 AWAY = (StoreUnavailable, Unavailable)
 
@@ -52,7 +58,10 @@ class Reconciler:
     quotas: Quotas = quota.unlimited
     _line: Line = field(init=False)
     _sweeper: Sweeper = field(init=False)
+    _tidier: Tidier = field(init=False)
     _capacity: Capacity | None = None
+    _ending: Reason | None = None
+    """Why nothing is started any more, and what runs is asked to end."""
     _last: dict[str, datetime] = field(default_factory=dict)
     """When each thing that not every tick does was last done."""
     _troubles: dict[str, str] = field(default_factory=dict)
@@ -62,10 +71,20 @@ class Reconciler:
         of = self.attendant
         self._line = Line(of.store, self.quotas)
         self._sweeper = Sweeper(of.store, of.objects, of.clock)
+        self._tidier = Tidier(Leftovers(of.store.engine), of.objects, of.clock)
 
     def capacity(self) -> Capacity | None:
         """What the cluster was last seen to have; None while it never answered."""
         return self._capacity
+
+    def end_attempts(self, why: Reason) -> None:
+        """From the next tick on start nothing, and have what runs keep a checkpoint and end. From any
+        thread."""
+        self._ending = why
+
+    def at_rest(self) -> bool:
+        """Whether nothing runs that could still keep a checkpoint. From any thread."""
+        return not any(job.state in {State.RUNNING, State.PAUSING} for job in self._holding())
 
     def run(self, stop: Event) -> None:
         """Tick until `stop` is set."""
@@ -87,8 +106,11 @@ class Reconciler:
                 return
             self._attend(held, glance)
         self._see_off(holding)
-        self._safely("line", partial(self._admit, glance))
-        self._safely("growth", self._grow)
+        if self._ending is None:
+            self._safely("line", partial(self._admit, glance))
+            self._safely("growth", self._grow)
+        else:
+            self._safely("end", partial(self._end, self._ending))
         self._now_and_then()
         for number, part in enumerate(self.also):
             self._safely(f"part {number}", part)
@@ -124,11 +146,20 @@ class Reconciler:
         if found and self._leads():
             attendant.halt(found.job, told.grows(found.job, found.to))
 
+    def _end(self, why: Reason) -> None:
+        for job in self._holding():
+            working = job.state in {State.STARTING, State.RUNNING}
+            if working and not self.attendant.lookout.is_halted(job):
+                self._safely(job.id, partial(self.attendant.halt, job, why))
+
     def _now_and_then(self) -> None:
         if self._is_time("progress", PROGRESS_EVERY):
             self._note_progress()
         if self._is_time("sweep", SWEEP_EVERY):
             self._safely("sweep", self._sweeper.sweep)
+            self._safely("tidy", self._tidier.tidy)
+        if self._is_time("unfinished", GIVE_UP_WRITES_EVERY):
+            self._safely("unfinished", self._give_up_writes)
         if self._is_time("claims", FORGET_CLAIMS_EVERY):
             before = self.attendant.clock() - CLAIMS_LAST
             self._safely("claims", partial(self.attendant.store.forget_claims, before))
@@ -137,6 +168,9 @@ class Reconciler:
         for job in self._holding():
             if job.state is State.RUNNING:
                 self._safely(job.id, partial(self.attendant.note_progress, job))
+
+    def _give_up_writes(self) -> None:
+        self.attendant.objects.sweep(WRITES_LAST)
 
     def _holding(self) -> list[Job]:
         return [held.job for held in self.attendant.store.holding()]

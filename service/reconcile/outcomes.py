@@ -59,7 +59,8 @@ def _success(outcome: Outcome, kind: Kind) -> Step | None:
     is_whole = outcome.evaluation is not None if kind == "evaluate" else trained
     if outcome.status != "succeeded" or not is_whole:
         return None
-    return Step(Act.SUCCEED, result=Result(outcome.final, outcome.best, outcome.evaluation))
+    result = Result(outcome.final, outcome.best, outcome.evaluation)
+    return Step(Act.SUCCEED, outcome.reason, result=result)
 
 
 def _is_ours(outcome: Outcome, why: Reason) -> bool:

@@ -1,9 +1,14 @@
 """The sentences in which a job says where it is. Pure; the reconciler writes them with the state."""
 
+from collections.abc import Sequence
+
 from service.lifecycle import Job
 from trainer.contract.attempts import Started
 from trainer.contract.evaluation import ResolvedEvaluation
 from trainer.contract.reasons import Code, Reason, reason
+
+SHOWN = 3
+"""Damaged checkpoints that a sentence names; the attempt's log has all."""
 
 
 def starting(job: Job) -> Reason:
@@ -12,11 +17,13 @@ def starting(job: Job) -> Reason:
 
 
 def running(job: Job, started: Started | None) -> Reason:
+    """Also from where, and which newer checkpoints could not be used."""
     if started and started.resumed_step:
-        goes = f"goes on from step {started.resumed_step}"
+        goes = f"goes on from step {started.resumed_step} of attempt {started.resumed_attempt}"
     else:
         goes = "runs from the beginning"
-    return reason(Code.RUNNING, f"Attempt {job.attempt} {goes} with {_workers(job)}.")
+    why = f", passing over {_listed(started.skipped)}" if started and started.skipped else ""
+    return reason(Code.RUNNING, f"Attempt {job.attempt} {goes} with {_workers(job)}{why}.")
 
 
 def completed(job: Job) -> Reason:
@@ -40,6 +47,12 @@ def waited(job: Job) -> Reason:
 
 def grows(job: Job, to: int) -> Reason:
     return reason(Code.RESIZED, f"There is room for {to} workers in place of {_workers(job)}.")
+
+
+def _listed(skipped: Sequence[str]) -> str:
+    more = len(skipped) - SHOWN
+    shown = "; ".join(skipped[:SHOWN])
+    return f"{shown}; and {more} more" if more > 0 else shown
 
 
 def _workers(job: Job) -> str:

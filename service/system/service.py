@@ -3,16 +3,24 @@
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
+from service.clock import utc_now
 from service.cluster.cluster import Capacity, Cluster
-from service.errors import ClusterUnavailable, ServiceError
+from service.db.leases import Leases
+from service.errors import ClusterUnavailable, ServiceError, StorageUnavailable, Unavailable
 from service.lifecycle import Job
+from service.system.writing import database_trouble, store_trouble
 from trainer.contract import layout
-from trainer.contract.objects.store import NoSuchObject, ObjectStore
+from trainer.contract.objects.store import Overwrites, StoreUnavailable
+from trainer.contract.objects.trust import Trusted
 
+TRIAL = bytes(4096)
+"""What the object store is tried with: a full disk still takes an object of no bytes."""
 LINE_SHOWN = 100
 """Queued jobs that are shown, from the head of the line."""
 
@@ -43,16 +51,23 @@ class System:
 
 
 def check_database(engine: Engine) -> None:
-    with engine.connect() as connection:
-        connection.execute(text("SELECT 1"))
-
-
-def check_store(objects: ObjectStore) -> None:
-    """Any answer will do, also that there is no such object."""
+    """It can be written. Raises Unavailable."""
     try:
-        objects.get(layout.dataset("none"))
-    except NoSuchObject:
-        return
+        Leases(engine).hold("readyz", "anyone", now=utc_now(), ttl=timedelta(0))
+    except SQLAlchemyError as error:
+        raise Unavailable(database_trouble(error)) from error
+
+
+def check_store(objects: Trusted) -> None:
+    """It can be trusted, and written. Raises StorageUnavailable."""
+    key = layout.trial("ready")
+    try:
+        objects.put(key, TRIAL)
+        objects.delete(key)
+    except Overwrites as error:
+        raise StorageUnavailable(str(error)) from error
+    except StoreUnavailable as error:
+        raise StorageUnavailable(store_trouble(error)) from error
 
 
 def check_ray(cluster: Cluster, seen: Callable[[], Capacity | None]) -> None:

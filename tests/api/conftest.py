@@ -56,8 +56,11 @@ class Service:
 
 
 @contextmanager
-def serving(data_dir: Path, database_url: str | None = None) -> Iterator[Service]:
-    settings = Settings(data_dir=data_dir, api_key=SecretStr(KEY), database_url=database_url)
+def serving(data_dir: Path, database_url: str | None = None, **more: Any) -> Iterator[Service]:
+    """`more` settings than those of a service on this machine."""
+    settings = Settings(
+        data_dir=data_dir, api_key=SecretStr(KEY), database_url=database_url, **more
+    )
     cluster, serve = FakeCluster(), FakeServe()
     outside = Outside(cluster, serve, "http://127.0.0.1:9", lambda: not serve.away)
     parts = put_together(settings, outside)

@@ -12,13 +12,16 @@ from pathlib import Path
 
 from tests.chaos import (
     cancels,
+    corruption,
     crash_points,
     database,
     idempotency,
     kills,
     recovery,
     replicas,
+    saving,
     silence,
+    storage,
     zombies,
 )
 from tests.chaos.report import Result, keep, write
@@ -35,6 +38,9 @@ EXPERIMENTS: dict[str, tuple[Run, int]] = {
     "silence": (silence.run, 120),
     "recovery": (recovery.run, 20),
     "replicas": (replicas.run, 10),
+    "saving": (saving.run, 200),
+    "corruption": (corruption.run, 1000),
+    "storage": (storage.run, 20),
 }
 """Name → what runs it, and how often for the tables."""
 

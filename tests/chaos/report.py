@@ -23,6 +23,9 @@ ASKED = {
     "silence": "seconds of a Ray that is silent, then one that talks nonsense",
     "recovery": "kills each of the API, a worker, all of Ray",
     "replicas": "programs on one database, the leading one killed or frozen",
+    "saving": "processes killed inside the saving of a checkpoint",
+    "corruption": "damaged checkpoints, up to four of a job at once",
+    "storage": "kills of the object store; then 10 min of 5 % failed requests, and 1 min of all",
 }
 
 

@@ -7,13 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import httpx
+from unittest.mock import patch
 
 from service.local.ports import free_ports
+from trainer.contract.objects.open import open_store
+from trainer.contract.objects.store import StoreUnavailable
 
 BUCKET = "residual"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "residual", "AWS_SECRET_ACCESS_KEY": "residual-secret"}
@@ -63,16 +64,21 @@ class SeaweedServer:
             self.process.wait()
 
     def _wait(self, server: "subprocess.Popen[bytes]") -> None:
+        with patch.dict(os.environ, environment(self.endpoint)):  # read once, as the client is made
+            store = open_store(f"s3://{BUCKET}")
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline and server.poll() is None:
-            try:
-                if httpx.get(f"{self.endpoint}/{BUCKET}", timeout=1).status_code < 500:
-                    return
-            except httpx.HTTPError:
-                pass
+            with suppress(StoreUnavailable):  # it answers before it has its bucket
+                next(store.list(""), None)
+                return
             time.sleep(0.05)  # between two looks, until the deadline
         said = (self.folder / "weed.log").read_text()[-2000:]
         raise RuntimeError(f"SeaweedFS did not start:\n{said}")
+
+
+def environment(endpoint: str) -> dict[str, str]:
+    """Of a process that uses the store at `endpoint`."""
+    return CREDENTIALS | {"AWS_ENDPOINT_URL": endpoint, "AWS_DEFAULT_REGION": "us-east-1"}
 
 
 @contextmanager

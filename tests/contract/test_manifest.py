@@ -75,3 +75,31 @@ def test_a_manifest_that_cannot_be_read_is_damage(store: LocalStore) -> None:
     store.put("at/manifest.json", b'{"files": [')
     with pytest.raises(Damaged):
         manifest.read(store, "at")
+
+
+@pytest.mark.usefixtures("committed")
+def test_whatever_bit_of_a_manifest_changes_it_is_found(store: LocalStore) -> None:
+    data = store.get("at/manifest.json")
+    for position in range(len(data)):
+        for bit in range(8):
+            flipped = bytearray(data)
+            flipped[position] ^= 1 << bit
+            store.put("at/manifest.json", bytes(flipped))
+            with pytest.raises(Damaged):
+                manifest.read(store, "at")
+
+
+def test_a_manifest_of_an_earlier_version_has_no_seal_and_is_read(
+    store: LocalStore, committed: Manifest
+) -> None:
+    store.put("at/manifest.json", committed.model_dump_json().encode())
+    assert manifest.read(store, "at") == committed
+
+
+def test_a_file_can_be_checked_where_it_lies(store: LocalStore, committed: Manifest) -> None:
+    entry = committed.files[0]
+    assert manifest.is_whole(store, "at", entry)
+    store.put("at/weights", b"v" * 1000)
+    assert not manifest.is_whole(store, "at", entry)
+    store.delete("at/weights")
+    assert not manifest.is_whole(store, "at", entry)

@@ -8,6 +8,7 @@ from threading import Event
 import httpx
 import pytest
 
+from service.cli import start_from
 from service.cli.client import Client
 from service.cli.demo_pictures import learning_curve
 from service.cli.demo_pictures import test_images as bundled_images
@@ -132,6 +133,24 @@ def test_models_to_evaluate_are_named_by_name_and_version(
 @pytest.mark.parametrize(("word", "body"), [(None, None), ("2", 2), ("1-4", {"min": 1, "max": 4})])
 def test_workers_are_a_number_or_a_range(word: str | None, body: object) -> None:
     assert meant(word) == body
+
+
+@pytest.mark.parametrize(
+    ("word", "body"),
+    [
+        (None, None),
+        ("fashion", {"model": "fashion"}),
+        ("fashion:3", {"model": "fashion", "version": 3}),
+        ("job-1k0z88p", {"job": "job-1k0z88p"}),
+    ],
+)
+def test_what_to_start_from_is_a_model_or_a_job(word: str | None, body: object) -> None:
+    assert start_from.meant(word) == body
+
+
+def test_what_to_start_from_that_is_neither_is_refused() -> None:
+    with pytest.raises(CommandFailed, match="as fashion or fashion:3"):
+        start_from.meant("/etc/passwd")
 
 
 def test_workers_that_are_neither_are_refused() -> None:

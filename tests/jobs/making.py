@@ -97,7 +97,13 @@ def point(step: int, split: Split = "train", **fields: Any) -> MetricPoint:
 
 
 def begin(
-    store: ObjectStore, job_id: str, attempt: int, *, step: int = 0, of: int | None = None
+    store: ObjectStore,
+    job_id: str,
+    attempt: int,
+    *,
+    step: int = 0,
+    of: int | None = None,
+    skipped: tuple[str, ...] = (),
 ) -> None:
     """Write what an attempt writes when it begins: from `step` of attempt `of`."""
     started = Started(
@@ -109,6 +115,7 @@ def begin(
         precision="fp32",
         channels_last=False,
         versions={},
+        skipped=skipped,
         at=NOW,
     )
     store.put(layout.started(job_id, attempt), started.model_dump_json().encode())

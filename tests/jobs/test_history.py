@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from service.jobs import chunks
 from service.jobs.history import History, Part
 from service.jobs.kept import Kept
 from tests.jobs.making import NOW, begin, measure, point, save_checkpoint
-from trainer.contract import layout
+from trainer.contract import journal, layout
 from trainer.contract.attempts import LogLine
 from trainer.contract.journal import CHUNK_RECORDS, JournalWriter
 from trainer.contract.objects.local import LocalStore
@@ -202,6 +203,59 @@ def test_many_may_read_at_once(history: History, store: Counted) -> None:
     with ThreadPoolExecutor(8) as pool:
         seen = list(pool.map(lambda _: _steps(history, 1)[-1], range(16)))
     assert set(seen) == {CHUNK_RECORDS + 10}
+
+
+def test_of_a_long_run_only_chunks_that_can_have_the_steps_are_read(
+    store: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (journal, chunks):
+        monkeypatch.setattr(module, "CHUNK_RECORDS", 10)
+    begin(store, JOB, 1)
+    measure(store, JOB, 1, map(point, range(1, 1005)))  # 100 closed chunks, and one that is not
+    history = History(store)
+
+    def read(since: int) -> int:
+        """How many chunks are fetched for the points since a step."""
+        history._kept.limit_bytes = 0
+        store.gets.clear()
+        steps = [found.step for found in history.metrics(JOB, 1, since_step=since)]
+        assert steps == list(range(max(1, since), 1005))
+        return sum(count for key, count in store.gets.items() if "/metrics/" in key)
+
+    assert read(995) <= 18  # of a history that knows nothing
+    assert read(1000) == 2
+    assert read(1001) == 1
+    assert read(990) <= 8
+    assert read(1) == 101
+    assert read(1004) == 1
+
+
+def test_an_attempt_that_ended_before_the_step_is_not_read(store: Counted) -> None:
+    begin(store, JOB, 1)
+    measure(store, JOB, 1, map(point, range(1, 80)))
+    begin(store, JOB, 2, step=50, of=1)
+    measure(store, JOB, 2, map(point, range(51, 70)))
+    found = History(store).metrics(JOB, 2, since_step=51)
+    assert [one.step for one in found] == list(range(51, 70))
+    assert not [key for key in store.gets if key.startswith(layout.metrics(JOB, 1))]
+
+
+@pytest.mark.parametrize("since", [0, 1, 9, 10, 11, 35, 99, 100, 101, 10_000])
+def test_since_a_step_is_what_all_of_them_have_from_there(
+    since: int, store: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (journal, chunks):
+        monkeypatch.setattr(module, "CHUNK_RECORDS", 10)
+    begin(store, JOB, 1)
+    split = [point(step, "val") for step in range(5, 101, 5)]
+    both = sorted([*map(point, range(1, 101)), *split], key=lambda one: (one.step, one.split))
+    measure(store, JOB, 1, both)
+    history = History(store)
+    for _ in range(2):
+        found = history.metrics(JOB, 1, since_step=since)
+        assert [(one.step, one.split) for one in found] == [
+            (one.step, one.split) for one in both if one.step >= since
+        ]
 
 
 def test_checkpoints_are_those_of_the_run_that_counts(

@@ -30,9 +30,10 @@ def test_a_file_of_a_listed_checkpoint_can_be_fetched_and_no_other(
     world.start(job)
     begin(world.objects, job.id, 1)
     save_checkpoint(world.objects, job.id, 1, 2, tmp_path)
-    entry, pieces = world.jobs.records.checkpoint_file("default", job.id, 2, "model.safetensors")
-    body = b"".join(pieces)
-    assert (body, entry.size) == (b"weights of step 2", len(body))
+    file = world.jobs.records.checkpoint_file("default", job.id, 2, "model.safetensors")
+    body = b"".join(file.read(0, None))
+    assert (body, file.entry.size) == (b"weights of step 2", len(body))
+    assert b"".join(file.read(3, 7)) == body[3:7]
     for step, name in [(3, "model.safetensors"), (2, "manifest.json"), (2, "../2/x"), (2, "")]:
         with pytest.raises(NotFound):
             world.jobs.records.checkpoint_file("default", job.id, step, name)

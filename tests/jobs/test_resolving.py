@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from service.errors import Invalid
 from service.jobs import resolving
+from service.jobs.beginnings import Beginnings
 from service.jobs.resolving import Decided
 from service.models.store import ModelStore, ModelVersion
 from tests.jobs.making import NOW, checkpoint_meta
@@ -36,7 +37,7 @@ def registry(sqlite: Engine) -> ModelStore:
 
 def decide(registry: ModelStore, project: str = "default", **fields: Any) -> Decided:
     asked = EvaluateSpec.model_validate({"kind": "evaluate"} | fields)
-    return resolving.decide(asked, project, registry, gpus=0)
+    return resolving.decide(asked, project, Beginnings(registry, lambda *_: []), gpus=0)
 
 
 def resolved(registry: ModelStore, **fields: Any) -> ResolvedEvaluation:

@@ -6,6 +6,7 @@ The story is lived once, with one job; each test is about one thing that was see
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -13,8 +14,14 @@ import pytest
 
 from service.local import ray_record
 from service.local.instance import Places
+from service.settings import Settings
+from service.stores import storage_url
 from tests.local.running import Running, end, start
 from tests.waiting import until
+from trainer.contract import attempts, journal, layout
+from trainer.contract.attempts import Started
+from trainer.contract.objects.local import LocalStore
+from trainer.contract.objects.open import open_store
 
 pytestmark = pytest.mark.ray
 
@@ -38,6 +45,10 @@ class Story:
     step_at_kill: int
     attempt_after_adoption: int
     step_at_stop: int
+    last_before_stop: int
+    """The last step that was done before the service stopped."""
+    resumed_after_stop: int
+    """The step that the first attempt after it went on from."""
     left_after_stop: list[psutil.Process]
     stopped_after_s: float
     job: dict[str, Any]
@@ -70,6 +81,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         attempt, step_at_stop = service.job(job)["attempt"], service.step(job)
         stopped_after_s = service.stop()
         left = service.left()
+        last_before_stop = steps_written(data_dir, job, attempt)[-1]
 
         service = start(data_dir)
         pids.append(ray_pid(service))
@@ -78,6 +90,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         until(lambda: ray_pid_if_any(service) not in {None, pids[-1]}, within_s=60)
         pids.append(ray_pid(service))
         ended = service.until_ended(job)
+        resumed_after_stop = resumed_step(data_dir, job, attempt + 1)
         with service.http() as http:
             events = http.get(f"/jobs/{job}/events").json()["items"]
             points = http.get(f"/jobs/{job}/metrics").json()["points"]
@@ -87,6 +100,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             step_at_kill=step_at_kill,
             attempt_after_adoption=attempt,
             step_at_stop=step_at_stop,
+            last_before_stop=last_before_stop,
+            resumed_after_stop=resumed_after_stop,
             left_after_stop=left,
             stopped_after_s=stopped_after_s,
             job=ended,
@@ -96,6 +111,25 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         )
     finally:
         end(service)
+
+
+def objects(data_dir: Path) -> LocalStore:
+    found = open_store(storage_url(Settings(data_dir=data_dir)))
+    assert isinstance(found, LocalStore)
+    return found
+
+
+def steps_written(data_dir: Path, job: str, attempt: int) -> list[int]:
+    """Of the training points of an attempt, in the order it wrote them."""
+    chunks = journal.read(objects(data_dir), layout.metrics(job, attempt))
+    records = [record for _, records in chunks for record in records]
+    return [record["step"] for record in records if record["split"] == "train"]
+
+
+def resumed_step(data_dir: Path, job: str, attempt: int) -> int:
+    found = attempts.read(objects(data_dir), layout.started(job, attempt), Started)
+    assert found
+    return found.resumed_step
 
 
 def ray_pid_if_any(service: Running) -> int | None:
@@ -114,12 +148,20 @@ def test_a_job_goes_on_while_the_service_is_dead(story: Story) -> None:
 
 def test_a_stopped_service_leaves_no_process(story: Story) -> None:
     assert story.left_after_stop == []
-    assert story.stopped_after_s < 10
+    assert story.stopped_after_s < 15  # of which 8 s are for checkpoints
 
 
 def test_a_restarted_service_continues_where_it_was(story: Story) -> None:
     assert story.key_stays
     assert story.ray_pids[2] != story.ray_pids[1]
+
+
+def test_no_step_is_lost_when_the_service_is_stopped(story: Story) -> None:
+    assert story.resumed_after_stop == story.last_before_stop
+    assert story.resumed_after_stop >= story.step_at_stop
+    why = story.events[[event["to"] for event in story.events].index("queued", 1)]["reason"]
+    assert why["message"].startswith("The service was stopped.")
+    assert why["message"].endswith("which costs no retry.")
 
 
 def test_a_ray_that_dies_is_started_again(story: Story) -> None:

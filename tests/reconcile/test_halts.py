@@ -42,7 +42,7 @@ def test_a_paused_job_ends_its_attempt_and_goes_on_from_it_when_it_is_resumed(wo
     order = attempts.read(world.objects, layout.order(job.id, 2), Order)
     assert order is not None
     assert order.resume_attempts == (1,)
-    assert _message(world, job) == "Attempt 2 goes on from step 5 with 1 worker."
+    assert _message(world, job) == "Attempt 2 goes on from step 5 of attempt 1 with 1 worker."
     world.train()
     world.tick()
     assert world.state(job) is State.SUCCEEDED

@@ -13,7 +13,7 @@ from service.reconcile.loop import LEASE, LEASE_LASTS
 from tests.jobs.making import fail, save_checkpoint, succeed
 from tests.reconcile.world import World
 from trainer.contract import attempts, layout
-from trainer.contract.attempts import Outcome, Started
+from trainer.contract.attempts import LEASE_S, Outcome, Started
 from trainer.contract.objects.store import StoreUnavailable
 from trainer.contract.reasons import Code, reason
 
@@ -48,6 +48,23 @@ def test_a_job_that_ended_while_the_cluster_is_silent_is_seen_to_have_ended(worl
     succeed(world.objects, job.id, 1)
     world.tick()
     assert world.state(job) is State.SUCCEEDED
+
+
+def test_an_attempt_that_could_not_write_is_not_given_up_when_there_is_room_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = world.run(world.submit())
+    world.pass_time(LEASE_S / 2, job)
+
+    def full(*_: object) -> None:
+        raise StoreUnavailable("the disk is full")
+
+    with monkeypatch.context() as while_full:
+        while_full.setattr(type(world.objects), "create", full)
+        world.tick(int(8 * LEASE_S))  # it can give no sign of life either
+    world.tick(2)
+    assert world.pass_time(LEASE_S, job).state is State.RUNNING
+    assert attempts.read(world.objects, layout.outcome(job.id, 1), Outcome) is None
 
 
 def test_a_silent_store_changes_no_job(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

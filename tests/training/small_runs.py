@@ -14,7 +14,7 @@ from trainer.contract.datasets import DATASETS
 from trainer.contract.objects.local import LocalStore
 from trainer.contract.objects.store import ObjectStore
 from trainer.contract.resolve import resolve
-from trainer.contract.spec import ResolvedSpec, TrainSpec
+from trainer.contract.spec import KeepCheckpoints, ResolvedSpec, TrainSpec
 from trainer.contract.transform import for_dataset
 from trainer.data.batches import pixel_mean
 from trainer.data.dataset import Dataset
@@ -28,6 +28,7 @@ from trainer.training.learner import Learner
 from trainer.training.schedule import LearningRate, Progress
 from trainer.training.setup import Setting, make_optimizer
 from trainer.training.snapshot import Proof, Snapshot, read_state
+from trainer.training.stopping import Stopping
 from trainer.training.vigil import Vigil
 
 JOB = "job-a"
@@ -104,6 +105,7 @@ def learner(
         model=network,
         optimizer=make_optimizer(network, spec.recipe),
         rate=LearningRate(spec, group),
+        stopping=Stopping(spec),
         pixel_mean=pixel_mean(dataset.train),
         device=CPU,
         precision="fp32",
@@ -175,7 +177,10 @@ def linear() -> nn.Module:
 
 
 def checkpointer(
-    store: ObjectStore, number: int = 1, network: nn.Module | None = None
+    store: ObjectStore,
+    number: int = 1,
+    network: nn.Module | None = None,
+    keep: KeepCheckpoints | None = None,
 ) -> Checkpointer:
     """One for a linear model, to be asked for checkpoints without training."""
     info, network = DATASETS["digits"], network or linear()
@@ -208,6 +213,7 @@ def checkpointer(
         steps_per_epoch=10,
         snapshot=Snapshot(network, optimizer, LearningRate(small_spec(), ALONE)),
         proof=proof,
+        keep=KeepCheckpoints() if keep is None else keep,
         best=None,
         settle_metrics=lambda: None,
         clock=lambda: datetime.now(UTC),

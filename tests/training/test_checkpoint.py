@@ -1,7 +1,10 @@
 """Which checkpoints are kept, what is in them, and who may not write one."""
 
+import re
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 
 import pytest
 import torch
@@ -20,13 +23,16 @@ from tests.training.small_runs import (
     points,
     small_spec,
 )
+from tests.waiting import until
 from trainer.contract import attempts, checkpoints, layout, manifest
 from trainer.contract.attempts import Best, Outcome
 from trainer.contract.checkpoints import GOLDEN, MODEL_FILES, PREPROCESS, WEIGHTS
 from trainer.contract.objects.local import LocalStore
 from trainer.contract.objects.store import StoreUnavailable
+from trainer.contract.spec import KeepCheckpoints
 from trainer.data.batches import normalise
 from trainer.models.build import build
+from trainer.training.checkpoint import LATE_S
 from trainer.training.endings import Diverged, Ended, Fenced
 
 
@@ -49,6 +55,17 @@ def test_the_best_and_the_last_two_are_kept(tmp_path: Path) -> None:
     assert keeping.best.step == 20
     folders = {found.key.split("/")[4] for found in store.list(f"{layout.checkpoints(JOB, 1)}/")}
     assert folders == {"0000000020", "0000000035", "0000000040"}
+
+
+def test_so_many_stay_as_the_spec_says(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    keeping = checkpointer(store, keep=KeepCheckpoints(best=3, last=1))
+    for step, error in {10: 20.0, 20: 10.0, 30: 30.0, 40: 20.0, 50: 40.0, 60: 25.0}.items():
+        keeping.save(step, measured(step, error))
+    keeping.land()
+    assert kept_steps(store, 1) == [10, 20, 40, 60]
+    assert keeping.best is not None
+    assert keeping.best.step == 20
 
 
 def test_of_equal_checkpoints_the_earlier_is_the_best(tmp_path: Path) -> None:
@@ -136,6 +153,38 @@ def test_a_loss_that_is_not_a_number_ends_the_run_and_names_the_step(tmp_path: P
     assert caught.value.step == 10
     assert [point.step for point in points(store, 1)] == list(range(1, 10))
     assert kept_steps(store, 1) == [7]
+
+
+@dataclass(frozen=True)
+class Away(LocalStore):
+    """A store that takes no manifest until it is back."""
+
+    asked: Event = field(default_factory=Event)
+    back: Event = field(default_factory=Event)
+
+    def create(self, key: str, data: bytes) -> None:
+        if not self.back.is_set():
+            self.asked.set()
+            raise StoreUnavailable("it is away")
+        super().create(key, data)
+
+
+def test_training_goes_on_while_a_checkpoint_waits_for_its_store(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store, now = Away(tmp_path), [0.0]
+    keeping = checkpointer(store)
+    keeping.timer = lambda: now[0]
+    keeping.save(10, None)
+    now[0] += LATE_S + 1
+    keeping.save(20, None, needed=False)  # returns at once
+    until(store.asked.is_set, within_s=10)
+    store.back.set()
+    keeping.save(30, None)  # waits
+    keeping.land()
+    assert kept_steps(store, 1) == [10, 30]
+    assert "no checkpoint of step 20" in caplog.text
+    assert re.search(r"step 10 was stored after \d+ failed tries", caplog.text)
 
 
 class Flaky(LocalStore):

@@ -19,7 +19,7 @@ from trainer.training.endings import (
     WorkerLost,
 )
 from trainer.training.failures import Failure, classify
-from trainer.training.patience import patiently
+from trainer.training.patience import PAUSE_S, patiently
 
 
 def code(*errors: BaseException) -> Code:
@@ -102,8 +102,16 @@ def test_a_store_that_comes_back_in_time_is_waited_for() -> None:
             raise StoreUnavailable("away")
         return "here"
 
-    assert patiently(ask, timer=lambda: sum(slept), sleep=slept.append) == "here"
-    assert slept == [1.0, 1.0]
+    told: list[StoreUnavailable] = []
+    answer = patiently(
+        ask,
+        failed=told.append,
+        timer=lambda: sum(slept),
+        sleep=slept.append,
+        chance=iter([0.5, 0.25]).__next__,
+    )
+    assert (answer, len(told)) == ("here", 2)
+    assert slept == [PAUSE_S, PAUSE_S * 0.75]  # not all who wait come back at once
 
 
 def test_patience_ends() -> None:
@@ -113,5 +121,7 @@ def test_patience_ends() -> None:
         raise StoreUnavailable("away")
 
     with pytest.raises(StoreUnavailable):
-        patiently(ask, patience_s=5, timer=lambda: sum(slept), sleep=slept.append)
-    assert sum(slept) == 5
+        patiently(
+            ask, patience_s=5, timer=lambda: sum(slept), sleep=slept.append, chance=lambda: 0.5
+        )
+    assert sum(slept) == 5 * PAUSE_S

@@ -99,6 +99,25 @@ def test_a_damaged_checkpoint_is_passed_over_and_named(
     assert hashes(store, 2, 30) == hashes(undisturbed[0], 1, 30)
 
 
+def test_a_checkpoint_that_was_not_saved_to_its_end_is_passed_over_and_named(
+    store: LocalStore,
+) -> None:
+    (store.root / layout.checkpoint(JOB, 1, 14) / "manifest.json").unlink()
+    killed_after(store, 2, 1)
+    assert started(store, 2).resumed_step == 7
+    assert started(store, 2).skipped == (
+        "step 14 of attempt 1: it was not saved to its end, or has lost its manifest",
+    )
+
+
+def test_a_manifest_of_another_checkpoint_is_never_believed(store: LocalStore) -> None:
+    for found in list(store.list(layout.checkpoint(JOB, 1, 7) + "/")):
+        store.put(found.key.replace("0000000007", "0000000014"), store.get(found.key))
+    killed_after(store, 2, 1)
+    assert started(store, 2).resumed_step == 7
+    assert "manifest of another checkpoint" in started(store, 2).skipped[0]
+
+
 def test_without_any_good_checkpoint_a_run_starts_afresh(
     store: LocalStore, undisturbed: tuple[LocalStore, Ended]
 ) -> None:

@@ -83,6 +83,9 @@ def read(store: ObjectStore, prefix: str) -> Checkpoint:
         meta = CheckpointMeta.model_validate(found.meta)
     except ValidationError as error:
         raise Damaged(f"{prefix} is not a checkpoint of this version") from error
+    is_attempts = prefix.startswith(layout.job(""))  # a model version keeps what it was made of
+    if is_attempts and prefix != layout.checkpoint(meta.job_id or "", meta.attempt, meta.step):
+        raise Damaged(f"{prefix} has the manifest of another checkpoint")
     return Checkpoint(prefix=prefix, manifest=found, meta=meta)
 
 

@@ -5,6 +5,7 @@ jobs/<job>/<attempt>/order.json                 what the attempt is to do (writt
                      halt.json                  that it is to keep a checkpoint and end (by the service)
                      heartbeats/<who>.json      the newest sign of life of the driver, of worker 0
                      metrics/<n>.jsonl          points, in chunks (`journal`)
+                     tensorboard/<split>/       the same points as event files, in chunks (`events`)
                      logs/<rank>/<n>.jsonl      lines, in chunks
                      checkpoints/<step>/        model, optimizer, state, manifest
                      analysis.json, .png        responses and gradients by layer, of an evaluation
@@ -13,6 +14,7 @@ models/<project>/<name>/<version>/claim         whoever created it may write thi
                                   …             weights, transform, golden batch, manifest
 imports/<sha256>/                               an imported file as a checkpoint; of it and how it was read
 datasets/<name>/                                arrays, manifest
+trials/<trial>                                  what the store itself is tried with, removed at once
 """
 
 
@@ -47,6 +49,14 @@ def outcome(job_id: str, number: int) -> str:
 
 def metrics(job_id: str, number: int) -> str:
     return f"{attempt(job_id, number)}/metrics"
+
+
+def all_event_files(job_id: str, number: int) -> str:
+    return f"{attempt(job_id, number)}/tensorboard"
+
+
+def event_files(job_id: str, number: int, split: str) -> str:
+    return f"{all_event_files(job_id, number)}/{split}"
 
 
 def logs(job_id: str, number: int, rank: str) -> str:
@@ -88,3 +98,7 @@ def imported(sha256: str) -> str:
 
 def dataset(name: str) -> str:
     return f"datasets/{name}"
+
+
+def trial(name: str) -> str:
+    return f"trials/{name}"

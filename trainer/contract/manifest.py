@@ -1,6 +1,6 @@
 """A manifest makes a set of objects believable: it is written last, once, and names each by hash.
 
-What has no manifest is not there; what does not match its manifest is damaged.
+What has no manifest is not there; what does not match its manifest, or its own seal, is damaged.
 """
 
 import hashlib
@@ -16,20 +16,23 @@ from trainer.contract.crashes import Point
 from trainer.contract.objects.store import NoSuchObject, ObjectStore
 
 MANIFEST = "manifest.json"
+SEAL = b',"seal":"'
+"""Comes before the SHA-256 of all of a manifest that precedes it, as its last field: so a changed digit in
+what no other hash covers is found too."""
 
 
 class Damaged(Exception):
     """An object is missing, or is not what its manifest says."""
 
 
-class FileEntry(BaseModel, frozen=True, use_attribute_docstrings=True):
+class FileEntry(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     name: str
     size: int
     """Bytes."""
     sha256: str
 
 
-class Manifest(BaseModel, frozen=True, use_attribute_docstrings=True):
+class Manifest(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """`files` and what they are: `meta` is a checkpoint's or a model version's own facts."""
 
     files: tuple[FileEntry, ...]
@@ -52,7 +55,7 @@ def commit(
         entries.append(FileEntry(name=name, size=path.stat().st_size, sha256=_sha256(path)))
     crashes.point(Point.AFTER_FILES)
     manifest = Manifest(files=tuple(entries), meta=meta, created_at=at)
-    store.create(f"{prefix}/{MANIFEST}", manifest.model_dump_json().encode())
+    store.create(f"{prefix}/{MANIFEST}", _sealed(manifest.model_dump_json().encode()))
     return manifest
 
 
@@ -60,9 +63,9 @@ def read(store: ObjectStore, prefix: str) -> Manifest:
     """The manifest under `prefix`. Raises NoSuchObject, or Damaged when it is not readable."""
     data = store.get(f"{prefix}/{MANIFEST}")
     try:
-        return Manifest.model_validate_json(data)
+        return Manifest.model_validate_json(_unsealed(data))
     except ValueError as error:
-        raise Damaged(f"{prefix}/{MANIFEST} is not a manifest") from error
+        raise Damaged(f"{prefix}/{MANIFEST} is not a manifest, or not as it was written") from error
 
 
 def fetch(store: ObjectStore, prefix: str, manifest: Manifest, into: Path) -> dict[str, Path]:
@@ -80,11 +83,38 @@ def fetch(store: ObjectStore, prefix: str, manifest: Manifest, into: Path) -> di
     return paths
 
 
+def is_whole(store: ObjectStore, prefix: str, entry: FileEntry) -> bool:
+    """Whether a file is what its manifest says. Reads all of it, and keeps none."""
+    digest, size = hashlib.sha256(), 0
+    try:
+        for piece in store.stream(f"{prefix}/{entry.name}"):
+            digest.update(piece)
+            size += len(piece)
+    except NoSuchObject:
+        return False
+    return (size, digest.hexdigest()) == (entry.size, entry.sha256)
+
+
 def prefixes(store: ObjectStore, below: str) -> Iterator[str]:
     """Every prefix under `below` that has a manifest, in the order of their keys."""
     for found in store.list(below):
         if found.key.endswith(f"/{MANIFEST}"):
             yield found.key.removesuffix(f"/{MANIFEST}")
+
+
+def _sealed(body: bytes) -> bytes:
+    """A JSON object with its seal."""
+    return body.removesuffix(b"}") + SEAL + hashlib.sha256(body).hexdigest().encode() + b'"}'
+
+
+def _unsealed(data: bytes) -> bytes:
+    """A JSON object without its seal; one of an earlier version has none. Raises ValueError when the two
+    do not belong together."""
+    head, found, _ = data.rpartition(SEAL)
+    body = head + b"}"
+    if found and _sealed(body) != data:
+        raise ValueError("the seal does not match")
+    return body if found else data
 
 
 def _sha256(path: Path) -> str:

@@ -74,6 +74,8 @@ def resolve(spec: TrainSpec, dataset: DatasetInfo, *, gpus: int) -> ResolvedSpec
         max_runtime=spec.max_runtime,
         max_pending=spec.max_pending,
         checkpoint_steps=every.steps or (every.epochs or 1) * per_epoch,
+        keep_checkpoints=spec.keep_checkpoints,
+        early_stopping=spec.early_stopping,
         priority=spec.priority,
         name=spec.name,
         labels=spec.labels,

@@ -30,6 +30,69 @@ class CheckpointEvery(BaseModel, frozen=True, extra="forbid", use_attribute_docs
         return self
 
 
+class KeepCheckpoints(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """Checkpoints that stay, of all attempts together: those that are in either."""
+
+    best: int = Field(default=1, ge=1, le=100)
+    """So many with the lowest validation top-1 error."""
+    last: int = Field(default=2, ge=1, le=1000)
+    """So many newest ones. The second is for the case that the newest is damaged."""
+
+
+class EarlyStopping(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """Ends a training, successfully, that gets no better on the validation images."""
+
+    metric: Literal["top1_error", "top5_error", "loss"] = "top1_error"
+    """On the validation images; lower is better."""
+    patience: int = Field(default=10, ge=1, le=100_000)
+    """Validations in a row, each an epoch, without a better one."""
+    min_change: float = Field(default=0.0, ge=0, le=100)
+    """By how much a value has to be lower than the best before it to count as better: percentage points
+    of an error, nats of the loss."""
+
+
+class CheckpointRef(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """A checkpoint of a job."""
+
+    job: Name
+    """The job's id."""
+    step: int = Field(ge=1)
+    """One of `GET /jobs/{id}/checkpoints`."""
+
+
+class StartFrom(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """Whose weights a training begins with (fine-tuning): one of the three. The network has to be the same;
+    where the classes are others its classifier begins anew."""
+
+    model: Name | None = None
+    """A registered model."""
+    version: int | None = Field(default=None, ge=1, le=2**31 - 1)
+    """Of `model`. Default: the newest."""
+    job: Name | None = None
+    """A job's id: its best checkpoint, as far as it has come."""
+    checkpoint: CheckpointRef | None = None
+    """A certain checkpoint of a job."""
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> "StartFrom":
+        if sum(each is not None for each in (self.model, self.job, self.checkpoint)) != 1:
+            raise ValueError("give either 'model', 'job' or 'checkpoint'")
+        if self.version is not None and self.model is None:
+            raise ValueError("'version' belongs to 'model'")
+        return self
+
+
+class ResolvedStart(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
+    """Weights, and where they lie."""
+
+    name: str
+    """Whose they are, in words."""
+    prefix: str
+    """In the object store."""
+    classifier: bool
+    """Whether the last layer is theirs too: they know the same classes."""
+
+
 class TrainSpec(Asked, frozen=True, extra="forbid"):
     """The body of `POST /jobs` for a training."""
 
@@ -69,8 +132,14 @@ class TrainSpec(Asked, frozen=True, extra="forbid"):
     for one more forward pass a step, the same gradients."""
     seed: int = Field(default=0, ge=0, lt=2**31)
     """Of the initial weights, the order of the images and their augmentation."""
+    start_from: StartFrom | None = None
+    """Whose weights it begins with. Default: random ones."""
     checkpoint_every: CheckpointEvery = CheckpointEvery(epochs=1)
     """Distance between checkpoints."""
+    keep_checkpoints: KeepCheckpoints = KeepCheckpoints()
+    """How many of them stay."""
+    early_stopping: EarlyStopping | None = None
+    """When to end before the last step. Default: never."""
     register_as: Name | None = None
     """Model name under which the best checkpoint is registered when the job succeeds."""
 
@@ -114,8 +183,11 @@ class ResolvedSpec(Placed, frozen=True, extra="forbid"):
     elastic job with fewer workers takes more."""
     checkpoint_activations: bool = False
     seed: int
+    start_from: ResolvedStart | None = None
     checkpoint_steps: int
     """Optimizer steps between checkpoints."""
+    keep_checkpoints: KeepCheckpoints = KeepCheckpoints()
+    early_stopping: EarlyStopping | None = None
     register_as: Name | None
 
     @property

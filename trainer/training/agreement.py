@@ -1,7 +1,7 @@
-"""How all workers end after the same step when the first one wishes it. `reporter` asks each step."""
+"""How all workers end after the same step when one of them wishes it. `reporter` asks each step."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.distributed as dist
@@ -18,13 +18,16 @@ class Agreement:
     group: Group
     wished: Callable[[], bool]
     """Whether this worker wants to end."""
+    wishers: list[int] = field(default_factory=list)
+    """The workers that wished it, once all end."""
     _travelling: tuple[Tensor, dist.Work | None] | None = None
 
     def goes_on(self) -> bool:
         """To be asked by every worker after each step: False on all of them after the same one."""
         if self._arrived():
             return False
-        wish = torch.tensor(float(self.wished()))
+        wish = torch.zeros(self.group.world)
+        wish[self.group.rank] = self.wished()
         self._travelling = wish, self.group.add_later(wish)
         return True
 
@@ -35,4 +38,5 @@ class Agreement:
         self._travelling = None
         if work is not None:
             work.wait()
-        return bool(wish > 0)
+        self.wishers = wish.nonzero().flatten().tolist()
+        return bool(self.wishers)

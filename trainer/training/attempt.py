@@ -19,6 +19,7 @@ from trainer.training.protocol import evaluate
 from trainer.training.reporter import Follower, Reporter
 from trainer.training.resume import Found
 from trainer.training.setup import Setting, load_in_turn, make_checkpointer, make_learner
+from trainer.training.tensorboard import EventFiles
 from trainer.training.validation import MIN_EVALUATION_BATCH
 
 log = logging.getLogger(__name__)
@@ -35,41 +36,56 @@ def run(order: Order, spec: ResolvedSpec, at: Setting) -> Ended:
     share_state(learner, step)
     if at.group.first:
         _announce(order, learner, found, at)
-    steps = _steps(step, spec, at)
+    steps = _steps(step, learner, at)
     if steps:
         rehearse(learner, step)
     if at.group.first:
         return _lead(order, learner, steps, found, at)
-    done = train(learner, steps, Follower(at.group, at.clock))
-    if done < spec.iterations:
+    done = train(learner, steps, Follower(at.group, at.vigil, at.clock))
+    if not _over(learner, done):
         return Ended(final=None, best=None)
     return Ended(final=None, best=None, evaluation=_by_protocol(learner, at))
 
 
-def _steps(first: int, spec: ResolvedSpec, at: Setting) -> range:
-    """What is left to do, counted from 0: nothing if the service wishes the end already."""
+def _steps(first: int, learner: Learner, at: Setting) -> range:
+    """What is left to do, counted from 0: nothing if the service wishes the end already, or if it was
+    reached early."""
     at.vigil.step = first
     halted = at.group.number_from_first(int(at.vigil.halt is not None), at.device)
-    return range(first, first if halted else spec.iterations)
+    ended = halted or learner.stopping.stopped
+    return range(first, first if ended else learner.spec.iterations)
+
+
+def _over(learner: Learner, done: int) -> bool:
+    """Whether the training is complete after `done` steps, and not halted."""
+    return done == learner.spec.iterations or learner.stopping.stopped
 
 
 def _lead(order: Order, learner: Learner, steps: range, found: Found, at: Setting) -> Ended:
     """The first worker's part: train, and write down for all."""
     with ExitStack() as closing:
         metrics = JournalWriter(at.store, layout.metrics(order.job_id, order.attempt))
-        journal = closing.enter_context(BackgroundJournal(metrics))
+        beside = EventFiles(at.store, order.job_id, order.attempt)
+        journal = closing.enter_context(BackgroundJournal(metrics, beside=beside))
         checkpoints = make_checkpointer(order, learner, found.best, journal, at)
         closing.callback(checkpoints.close)
         reporter = Reporter(learner.spec, at.group, journal, checkpoints, at.vigil, at.clock)
         reporter.last = found.metrics
         done = train(learner, steps, reporter)
         reporter.finish()
-        halt = at.vigil.halt
-        if halt is not None and done < learner.spec.iterations:
-            log.info("halted after step %d: %s", done, halt.reason.message)
-            return Ended(final=reporter.last, best=checkpoints.best, halted=halt.reason)
-        evaluation = _by_protocol(learner, at)
-        return Ended(final=reporter.last, best=checkpoints.best, evaluation=evaluation)
+        halted = reporter.halted
+        if halted is not None and not _over(learner, done):
+            log.info("halted after step %d: %s", done, halted.message)
+            return Ended(final=reporter.last, best=checkpoints.best, halted=halted)
+        stopped = learner.stopping.why(done)
+        if stopped is not None:
+            log.info("%s", stopped.message)
+        return Ended(
+            final=reporter.last,
+            best=checkpoints.best,
+            evaluation=_by_protocol(learner, at),
+            stopped=stopped,
+        )
 
 
 def _by_protocol(learner: Learner, at: Setting) -> Evaluation | None:
@@ -107,7 +123,7 @@ def _announce(order: Order, learner: Learner, found: Found, at: Setting) -> None
         skipped=found.skipped,
     )
     for reason in found.skipped:
-        log.warning("a damaged checkpoint was passed over: %s", reason)
+        log.warning("a checkpoint was passed over: %s", reason)
     log.info(
         "attempt %d: %s on %s from step %d of %d; %d workers on %s in %s%s; %s",
         order.attempt,

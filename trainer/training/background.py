@@ -7,13 +7,22 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from trainer.contract.journal import JournalWriter, Record
 from trainer.contract.objects.store import StoreUnavailable
 from trainer.training.patience import PATIENCE_S
 
 Produce = Callable[[], Iterable[Record]]
+
+
+class Beside(Protocol):
+    """Is given every record once, when it is written. Raises nothing, and is closed with the journal."""
+
+    def add(self, written: Iterable[Record]) -> None: ...
+
+    def close(self) -> None: ...
+
 
 FAREWELL_S = 5.0
 """Seconds that the last records get when the journal is closed."""
@@ -27,6 +36,7 @@ class BackgroundJournal:
     """
 
     writer: JournalWriter
+    beside: Beside | None = None
     interval_s: float = 1.0
     patience_s: float = PATIENCE_S
     timer: Callable[[], float] = time.monotonic
@@ -69,6 +79,8 @@ class BackgroundJournal:
         self._wake.set()
         while not written.wait(0.05):
             self.check()
+            if self._thread is not None and not self._thread.is_alive() and not written.is_set():
+                raise RuntimeError("the journal was closed before all was written")
 
     def _run(self) -> None:
         try:
@@ -79,6 +91,9 @@ class BackgroundJournal:
             self._write_all()
         except Exception as error:  # noqa: BLE001 - whatever it is, the loop must hear of it
             self._failure = error
+        finally:
+            if self.beside is not None:
+                self.beside.close()
 
     def _write_all(self) -> None:
         records: list[Record] = []
@@ -97,6 +112,8 @@ class BackgroundJournal:
             except Exception as error:  # noqa: BLE001 - what came before it is written first
                 failure = error
         self._append(records)
+        if self.beside is not None:
+            self.beside.add(records)
         if failure is not None:
             raise failure
         for written in asked:

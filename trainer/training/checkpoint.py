@@ -4,20 +4,26 @@ Only the first worker has one. What a checkpoint holds is in `trainer.contract.c
 """
 
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 import torch
+from safetensors import SafetensorError
 
 from trainer.contract import attempts, crashes, layout, manifest
 from trainer.contract.attempts import Best, MetricPoint, Outcome
 from trainer.contract.checkpoints import CheckpointMeta
 from trainer.contract.crashes import Point
+from trainer.contract.lineage import drop, kept
 from trainer.contract.objects.store import AlreadyExists, ObjectStore, StoreUnavailable
+from trainer.contract.spec import KeepCheckpoints
+from trainer.training.copying import compute_alone
 from trainer.training.endings import Diverged, Fenced
 from trainer.training.patience import patiently
 from trainer.training.points import epoch_of
@@ -25,13 +31,15 @@ from trainer.training.snapshot import Proof, Snapshot, write
 
 log = logging.getLogger(__name__)
 
-NEWEST_KEPT = 2
-"""Besides the best one. The older of the two is for the case that the newest is damaged."""
+Answer = TypeVar("Answer")
+
+LATE_S = 5.0
+"""A checkpoint that takes longer than this, usually because its store is away, holds up no training."""
 
 
 @dataclass
 class Checkpointer:
-    """One checkpoint is on its way at most; asking for the next waits for it."""
+    """One checkpoint is on its way at most; asking for the next waits for it, unless it can be left out."""
 
     store: ObjectStore
     job_id: str
@@ -40,19 +48,32 @@ class Checkpointer:
     steps_per_epoch: int
     snapshot: Snapshot
     proof: Proof
+    keep: KeepCheckpoints
+    """Of this attempt's. What of the earlier ones' is too much now, the service drops in the end."""
     best: Best | None
     """Of the earlier attempts at first."""
     settle_metrics: Callable[[], None]
     """Returns when the points up to now can be read: a checkpoint never outruns its metrics."""
     clock: Callable[[], datetime]
-    _steps: list[int] = field(default_factory=list)
-    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "checkpoint"))
+    timer: Callable[[], float] = time.monotonic
+    _errors: dict[int, float | None] = field(default_factory=dict)
+    """Of the checkpoints that are there: step → validation top-1 error, if it was measured."""
+    _thread: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, "checkpoint", initializer=compute_alone)
+    )
     _flight: Future[None] | None = None
+    _began_at: float = 0.0
+    """When the checkpoint on its way began, by `timer`."""
 
-    def save(self, step: int, metrics: MetricPoint | None) -> None:
-        """Start keeping the state after `step`; `metrics` are its own validation point, if any."""
+    def save(self, step: int, metrics: MetricPoint | None, *, needed: bool = True) -> None:
+        """Start keeping the state after `step`; `metrics` are its own validation point, if any. One that is
+        not `needed` is left out while the one before it is late: training goes on."""
+        if not needed and self._is_late():
+            log.warning("no checkpoint of step %d: the one before it is not stored yet", step)
+            return
         self.land()
         self.snapshot.take()
+        self._began_at = self.timer()
         self._flight = self._thread.submit(self._keep, step, metrics)
 
     def check(self) -> None:
@@ -70,6 +91,7 @@ class Checkpointer:
         self._thread.shutdown(wait=False)
 
     def _keep(self, step: int, metrics: MetricPoint | None) -> None:
+        self.snapshot.settle()
         self.settle_metrics()
         # Weights can be lost in the very update that the checkpoint is of, before any loss shows it.
         if not all(torch.isfinite(weight).all() for weight in self.snapshot.weights.values()):
@@ -83,12 +105,33 @@ class Checkpointer:
         )
         best = _better(self.best, metrics, meta.attempt)
         with TemporaryDirectory(prefix="residual-") as folder:
-            files = write(self.snapshot, self.proof, best, Path(folder))
-            patiently(lambda: self._commit(meta, files, self.clock()))
+            files = self._insist(step, lambda: self._write(best, Path(folder)))
+            self._insist(step, lambda: self._commit(meta, files, self.clock()))
         crashes.point(Point.AFTER_MANIFEST)
         self.best = best
-        self._steps.append(step)
+        self._errors[step] = metrics.top1_error if metrics else None
         self._drop_old()
+
+    def _is_late(self) -> bool:
+        on_its_way = self._flight is not None and not self._flight.done()
+        return on_its_way and self.timer() - self._began_at > LATE_S
+
+    def _insist(self, step: int, part: Callable[[], Answer]) -> Answer:
+        """Do a part of keeping a checkpoint patiently; the log says how often it was in vain."""
+        failed: list[StoreUnavailable] = []
+        answer = patiently(part, failed=failed.append)
+        if failed:
+            log.warning(
+                "the checkpoint of step %d was stored after %d failed tries; the last: %s",
+                *(step, len(failed), failed[-1]),
+            )
+        return answer
+
+    def _write(self, best: Best | None, folder: Path) -> dict[str, Path]:
+        try:
+            return write(self.snapshot, self.proof, best, folder)
+        except (OSError, SafetensorError) as error:
+            raise StoreUnavailable(f"cannot write below {folder.parent}: {error}") from error
 
     def _commit(self, meta: CheckpointMeta, files: dict[str, Path], at: datetime) -> None:
         self._check_open()
@@ -109,24 +152,20 @@ class Checkpointer:
             raise Fenced(f"attempt {attempt} of {job} was closed as {outcome.status}")
 
     def _drop_old(self) -> None:
-        """Delete what is neither the best nor among the newest."""
+        """Delete what is neither among the best nor among the newest."""
         # A successor may go on from what this one would drop. It begins only after the closing.
         patiently(self._check_open)
         attempt = self.template.attempt
-        kept = set(self._steps[-NEWEST_KEPT:])
+        stay = kept(self._errors, self.keep)
         if self.best is not None and self.best.attempt == attempt:
-            kept.add(self.best.step)
-        for step in [step for step in self._steps if step not in kept]:
-            prefix = layout.checkpoint(self.job_id, attempt, step)
+            stay.add(self.best.step)
+        for step in [step for step in self._errors if step not in stay]:
             try:
-                # Without its manifest it is no checkpoint, so a reader never meets half of one.
-                self.store.delete(f"{prefix}/{manifest.MANIFEST}")
-                for entry in list(self.store.list(f"{prefix}/")):
-                    self.store.delete(entry.key)
+                drop(self.store, layout.checkpoint(self.job_id, attempt, step))
             except StoreUnavailable as error:
                 log.warning("the checkpoint of step %d is not deleted yet: %s", step, error)
                 return
-            self._steps.remove(step)
+            del self._errors[step]
 
 
 def _better(best: Best | None, metrics: MetricPoint | None, attempt: int) -> Best | None:

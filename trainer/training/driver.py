@@ -46,10 +46,10 @@ def fit(order: Order, url: str, *, scratch: Path) -> Outcome | None:
     except Exception as failure:  # noqa: BLE001 - whatever it is, it has a reason
         return _failed(order, failure)
     log.info("all workers are done")
-    facts = ended.model_dump(exclude={"halted"})
+    facts = ended.model_dump(exclude={"halted", "stopped"})
     if ended.halted is not None:
         return _outcome(order, "halted", reason=ended.halted, **facts)
-    return _outcome(order, "succeeded", **facts)
+    return _outcome(order, "succeeded", reason=ended.stopped, **facts)
 
 
 def _failed(order: Order, failure: Exception) -> Outcome | None:

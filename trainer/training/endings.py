@@ -19,6 +19,8 @@ class Ended(BaseModel, frozen=True, use_attribute_docstrings=True):
     evaluation: Evaluation | None = None
     halted: Reason | None = None
     """Why it ended before its last step, if it did: because the service wished it."""
+    stopped: Reason | None = None
+    """Why there was no need for the steps that were left: early stopping."""
 
 
 class Diverged(Explained):

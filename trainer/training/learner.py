@@ -11,6 +11,7 @@ from trainer.training.average import Average
 from trainer.training.device import Chosen
 from trainer.training.group import Group
 from trainer.training.schedule import LearningRate
+from trainer.training.stopping import Stopping
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Learner:
     """What is trained: the network itself, or wrapped so that gradients are averaged over workers."""
     optimizer: torch.optim.SGD
     rate: LearningRate
+    stopping: Stopping
     pixel_mean: Tensor
     """(3, input_size, input_size) on the device."""
     device: torch.device

@@ -37,7 +37,8 @@ class Observer(Protocol):
 def train(learner: Learner, steps: range, observer: Observer) -> int:
     """Do the optimizer steps `steps`, counted from 0; evaluate after each epoch and at the end.
 
-    The step after which it ended: the last, or an earlier one because the observer wanted it.
+    The step after which it ended: the last, or an earlier one because the observer wanted it, or because
+    the validations got no better.
     """
     spec = learner.spec
     learner.model.train()
@@ -58,6 +59,7 @@ def train(learner: Learner, steps: range, observer: Observer) -> int:
             validation = evaluate(learner)
             learner.rate.validated(validation)
             observer.validated(done, validation)
+            goes_on &= not learner.stopping.validated(validation.tolist())
             learner.model.train()
         if done % spec.checkpoint_steps == 0 or done == steps.stop or not goes_on:
             observer.checkpoint_due(done)

@@ -1,5 +1,6 @@
 """Trying again while the object store is away. What an attempt does to it once goes through here."""
 
+import random
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -8,27 +9,32 @@ from trainer.contract.objects.store import AlreadyExists, ObjectStore, StoreUnav
 
 Answer = TypeVar("Answer")
 
-PATIENCE_S = 60.0
-"""Seconds that a store may be away before the attempt fails."""
+PATIENCE_S = 120.0
+"""Seconds that a store may be away before the attempt fails: a minute of it costs nobody anything."""
+PAUSE_S = 1.0
+"""Between two tries, give or take a half: those whom one store has left do not come back all at once."""
 
 
-def patiently(
+def patiently(  # noqa: PLR0913 - all by name, most for tests
     ask: Callable[[], Answer],
     *,
+    failed: Callable[[StoreUnavailable], None] = lambda _: None,
     patience_s: float = PATIENCE_S,
-    pause_s: float = 1.0,
     timer: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
+    chance: Callable[[], float] = random.random,
 ) -> Answer:
-    """What `ask` returns. Raises StoreUnavailable when the store stays away for `patience_s`."""
+    """What `ask` returns; `failed` is told of each try that was in vain. Raises StoreUnavailable when the
+    store stays away for `patience_s`."""
     until = timer() + patience_s
     while True:
         try:
             return ask()
-        except StoreUnavailable:
+        except StoreUnavailable as error:
+            failed(error)
             if timer() >= until:
                 raise
-        sleep(pause_s)
+        sleep(PAUSE_S * (0.5 + chance()))
 
 
 def create_mine(store: ObjectStore, key: str, data: bytes) -> bool:

@@ -53,6 +53,9 @@ def join(how: Rendezvous, url: str, rank: int, world: int) -> None:
 
     import torch.distributed as dist
 
+    from trainer.training import notice
+
+    notice.listen()
     dist.init_process_group(
         backend=how.backend,
         init_method=url,

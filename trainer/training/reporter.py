@@ -10,6 +10,7 @@ from torch import Tensor
 
 from trainer.contract.attempts import MetricPoint
 from trainer.contract.journal import Record
+from trainer.contract.reasons import Reason
 from trainer.contract.spec import ResolvedSpec
 from trainer.training.agreement import Agreement
 from trainer.training.background import BackgroundJournal
@@ -25,9 +26,9 @@ log = logging.getLogger(__name__)
 class Follower:
     """What the workers but the first do besides training: add up."""
 
-    def __init__(self, group: Group, clock: Callable[[], datetime]) -> None:
+    def __init__(self, group: Group, vigil: Vigil, clock: Callable[[], datetime]) -> None:
         self._meter = Meter(group, lambda _: None)
-        self._agreement = Agreement(group, wished=lambda: False)
+        self._agreement = Agreement(group, wished=lambda: vigil.wished)
         self._clock = clock
 
     def trained(self, step: int, rate: float, sums: Tensor) -> bool:
@@ -43,8 +44,8 @@ class Follower:
 
 @dataclass
 class Reporter:
-    """Writes points, takes checkpoints, logs each epoch; ends the run when one of these fails, or the
-    service wishes it."""
+    """Writes points, takes checkpoints, logs each epoch; ends the run when one of these fails, or when
+    the service or a worker wishes it."""
 
     spec: ResolvedSpec
     group: Group
@@ -61,10 +62,12 @@ class Reporter:
     _agreement: Agreement = field(init=False)
     _pace: Pace = field(init=False)
     _rate: float | None = None
+    _goes_on: bool = True
+    """Whether another step follows the newest."""
 
     def __post_init__(self) -> None:
         self._meter = Meter(self.group, self._measured)
-        self._agreement = Agreement(self.group, wished=lambda: self.vigil.halt is not None)
+        self._agreement = Agreement(self.group, wished=lambda: self.vigil.wished)
         self._pace = Pace(self.timer)
 
     def trained(self, step: int, rate: float, sums: Tensor) -> bool:
@@ -75,7 +78,8 @@ class Reporter:
         self._rate = self._pace.lap(self.spec.batch_size)
         self._meter.add(Measured(step, rate, sums, self._rate, self.clock()))
         self._paused_at = self.timer()
-        return self._agreement.goes_on()
+        self._goes_on = self._agreement.goes_on()
+        return self._goes_on
 
     def validated(self, step: int, sums: Tensor) -> None:
         self._meter.settle()
@@ -95,10 +99,17 @@ class Reporter:
         self._log_epoch(self.last)
         self._pace.start()
 
+    @property
+    def halted(self) -> Reason | None:
+        """Why the run ended before its last step, if that was wished."""
+        wishers = self._agreement.wishers
+        return self.vigil.why(wishers) if wishers or self.vigil.halt else None
+
     def checkpoint_due(self, step: int) -> None:
         self._meter.settle()
         own = self.last is not None and self.last.step == step
-        self.checkpoints.save(step, self.last if own else None)
+        needed = own or not self._goes_on
+        self.checkpoints.save(step, self.last if own else None, needed=needed)
         self._pace.start()
 
     def finish(self) -> None:

@@ -1,20 +1,22 @@
 """Finds where an attempt goes on from: the newest checkpoint of the earlier ones that is whole."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from torch import Tensor
 
-from trainer.contract import attempts, checkpoints, layout, manifest
-from trainer.contract.attempts import Best, MetricPoint, Order, Started
+from trainer.contract import checkpoints, lineage, manifest
+from trainer.contract.attempts import Best, MetricPoint, Order
 from trainer.contract.checkpoints import OPTIMIZER, STATE, TRAINED, WEIGHTS, Checkpoint
+from trainer.contract.lineage import Place
 from trainer.contract.manifest import Damaged
 from trainer.contract.objects.store import NoSuchObject, ObjectStore
 from trainer.contract.spec import ResolvedSpec
 from trainer.training.schedule import Progress
 from trainer.training.snapshot import read_state, read_tensors
+from trainer.training.stopping import Standstill
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Resumed:
     """Their moving average, where the recipe asks for one."""
     momentum: dict[str, Tensor]
     progress: Progress
+    standstill: Standstill
     metrics: MetricPoint | None
     """On the validation images, of this very step."""
     best: Best | None
@@ -42,7 +45,7 @@ class Found:
     state: Resumed | None
     """None is a fresh start."""
     skipped: tuple[str, ...]
-    """Newer checkpoints that were damaged, and why."""
+    """Newer checkpoints that were damaged or not saved to their end: which, and why."""
 
     @property
     def step(self) -> int:
@@ -61,33 +64,23 @@ def newest(store: ObjectStore, order: Order, spec: ResolvedSpec) -> Found:
     """The newest state that led here and is whole. `spec` is the order's."""
     skipped: list[str] = []
     averaged = spec.recipe.ema_decay > 0
-    candidates = list(_lineage(store, order, last_step=spec.iterations))
-    for i, prefix in enumerate(candidates):
+    job, numbers = order.job_id, order.resume_attempts
+    candidates = lineage.lineage(store, job, numbers, last_step=spec.iterations)
+    for i, place in enumerate(candidates):
+        if not place.committed:
+            skipped.append(f"{place}: it was not saved to its end, or has lost its manifest")
+            continue
         try:
-            found = checkpoints.read(store, prefix)
-            state = _load(store, order.job_id, found, older=candidates[i:], averaged=averaged)
+            found = checkpoints.read(store, place.prefix)
+            state = _load(store, found, older=candidates[i:], averaged=averaged)
             return Found(state, tuple(skipped))
         except (Damaged, NoSuchObject) as error:
-            skipped.append(str(error))
+            skipped.append(f"{place}: {error}")
     return Found(None, tuple(skipped))
 
 
-def _lineage(store: ObjectStore, order: Order, last_step: int) -> Iterator[str]:
-    """Prefixes of checkpoints that led to here, newest first.
-
-    Where an attempt went on from an older checkpoint than its predecessor's newest, what the
-    predecessor did after that belongs to a branch that was given up.
-    """
-    for number in reversed(order.resume_attempts):
-        found = list(checkpoints.of_attempt(store, order.job_id, number))
-        yield from (prefix for prefix in reversed(found) if _step(prefix) <= last_step)
-        started = attempts.read(store, layout.started(order.job_id, number), Started)
-        if started is not None:
-            last_step = min(last_step, started.resumed_step)
-
-
 def _load(
-    store: ObjectStore, job_id: str, found: Checkpoint, *, older: list[str], averaged: bool
+    store: ObjectStore, found: Checkpoint, *, older: Sequence[Place], averaged: bool
 ) -> Resumed:
     meta = found.meta
     with TemporaryDirectory(prefix="residual-") as folder:
@@ -98,7 +91,7 @@ def _load(
             raise Damaged(f"{found.prefix} has no {', '.join(sorted(missing))}")
         state = read_state(files[STATE])
         best = state.best
-        if best is not None and layout.checkpoint(job_id, best.attempt, best.step) not in older:
+        if best is not None and not _is_among(best, older):
             best = _best_of(store, older)
         return Resumed(
             attempt=meta.attempt,
@@ -107,23 +100,25 @@ def _load(
             average=read_tensors(files[WEIGHTS]) if averaged else None,
             momentum=read_tensors(files[OPTIMIZER]),
             progress=state.progress,
+            standstill=state.standstill,
             metrics=meta.metrics,
             best=best,
         )
 
 
-def _best_of(store: ObjectStore, prefixes: list[str]) -> Best | None:
+def _is_among(best: Best, places: Sequence[Place]) -> bool:
+    at = (best.attempt, best.step)
+    return any(place.committed and (place.attempt, place.step) == at for place in places)
+
+
+def _best_of(store: ObjectStore, places: Sequence[Place]) -> Best | None:
     """The best that is left, when the best there was made way for a checkpoint now damaged."""
     found: list[Best] = []
-    for prefix in prefixes:
+    for place in places:
         try:
-            meta = checkpoints.read(store, prefix).meta
+            meta = checkpoints.read(store, place.prefix).meta
         except (Damaged, NoSuchObject):
             continue
         if meta.metrics is not None:
             found.append(Best(attempt=meta.attempt, step=meta.step, metrics=meta.metrics))
     return min(found, key=lambda best: (best.metrics.top1_error, best.step), default=None)
-
-
-def _step(prefix: str) -> int:
-    return int(prefix.rpartition("/")[2])

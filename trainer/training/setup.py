@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from inspect import signature
 from typing import Any, TypeVar
 
 import torch
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from trainer.contract.attempts import Best, Order
 from trainer.contract.checkpoints import CheckpointMeta
@@ -25,7 +27,8 @@ from trainer.training.device import choose_precision, memory_format
 from trainer.training.group import Group
 from trainer.training.learner import Learner
 from trainer.training.schedule import LearningRate
-from trainer.training.snapshot import GOLDEN_IMAGES, Proof, Snapshot
+from trainer.training.snapshot import Proof, Snapshot, golden_count
+from trainer.training.stopping import Stopping
 from trainer.training.vigil import Vigil
 
 Loaded = TypeVar("Loaded", Dataset, Raw)
@@ -45,7 +48,7 @@ class Setting:
     versions: dict[str, str]
     clock: Callable[[], datetime]
     vigil: Vigil
-    """What the service wishes of the attempt; only the first worker hears of it."""
+    """What the service wishes of the attempt, which only the first worker hears of; and notices."""
 
 
 def load_in_turn(spec: ResolvedSpec, at: Setting) -> Dataset:
@@ -88,6 +91,7 @@ def make_learner(spec: ResolvedSpec, dataset: Dataset, at: Setting) -> Learner:
         model=model,
         optimizer=make_optimizer(network, recipe),
         rate=LearningRate(spec, at.group),
+        stopping=Stopping(spec),
         pixel_mean=pixel_mean(dataset.train).to(at.device),
         device=at.device,
         precision=choose_precision(recipe.precision, at.device),
@@ -95,6 +99,15 @@ def make_learner(spec: ResolvedSpec, dataset: Dataset, at: Setting) -> Learner:
         average=average,
         draws=any(isinstance(module, DROPOUT) for module in model.modules()),
     )
+
+
+def averaged(network: nn.Module) -> nn.Module:
+    """The network in DDP. Running statistics are shared when they are needed, not every step."""
+    known = signature(DistributedDataParallel).parameters
+    # The switch's name before torch 2.15, which warns of it.
+    switch = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    options: dict[str, Any] = {switch: False, "gradient_as_bucket_view": True}
+    return DistributedDataParallel(network, **options)
 
 
 def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.SGD:
@@ -141,7 +154,8 @@ def make_checkpointer(
         versions=at.versions,
     )
     count = len(dataset.val)
-    spread = torch.arange(min(GOLDEN_IMAGES, count)) * count // min(GOLDEN_IMAGES, count)
+    golden = min(count, golden_count(spec.network, spec.classes, spec.input_size))
+    spread = torch.arange(golden) * count // golden
     proof = Proof(
         network=build(spec.network, spec.classes).eval(),
         images=dataset.val.pixels[spread].contiguous(),
@@ -153,8 +167,15 @@ def make_checkpointer(
         job_id=order.job_id,
         template=template,
         steps_per_epoch=spec.steps_per_epoch,
-        snapshot=Snapshot(learner.network, learner.optimizer, learner.rate, learner.average),
+        snapshot=Snapshot(
+            learner.network,
+            learner.optimizer,
+            learner.rate,
+            learner.average,
+            learner.stopping,
+        ),
         proof=proof,
+        keep=spec.keep_checkpoints,
         best=best,
         settle_metrics=journal.settle,
         clock=at.clock,

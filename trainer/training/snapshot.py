@@ -9,14 +9,21 @@ from pydantic import BaseModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from trainer.contract.archs import Network
 from trainer.contract.attempts import Best
 from trainer.contract.checkpoints import GOLDEN, OPTIMIZER, PREPROCESS, STATE, TRAINED, WEIGHTS
+from trainer.contract.counting import multiply_adds
 from trainer.contract.transform import Transform
 from trainer.data.batches import normalise
 from trainer.training.average import Average
+from trainer.training.copying import Copier, InThread, OnDevice
 from trainer.training.schedule import LearningRate, Progress
+from trainer.training.stopping import Standstill, Stopping
 
 GOLDEN_IMAGES = 16
+"""At most: small networks have as many."""
+GOLDEN_MULTIPLY_ADDS = 4e9
+"""What a checkpoint's golden batch may cost, at two images or more: a sixth of a second of one core."""
 
 Tensors = Mapping[str, Tensor]
 
@@ -28,10 +35,17 @@ class State(BaseModel, frozen=True, use_attribute_docstrings=True):
     """Best checkpoint so far."""
     progress: Progress = Progress()
     """Of the learning rate. Checkpoints of earlier versions have none, and their recipes need none."""
+    standstill: Standstill = Standstill()
+    """Of early stopping."""
 
 
 class Snapshot:
-    """CPU copies of a training state, in buffers that are used again each time."""
+    """CPU copies of a training state, in buffers that are used again each time. Whoever reads them is
+    done before the next `take`.
+
+    Nothing but an optimizer's step changes parameters and momenta. So they are copied while the loop
+    goes on, and the next such step waits for what is not copied by then: most often for nothing.
+    """
 
     def __init__(
         self,
@@ -39,30 +53,46 @@ class Snapshot:
         optimizer: torch.optim.SGD,
         rate: LearningRate,
         average: Average | None = None,
+        stopping: Stopping | None = None,
     ) -> None:
         self._network = network
         self._optimizer = optimizer
         self._rate = rate
-        self._average = average
-        self.weights: dict[str, Tensor] = {}
+        self._stopping = stopping
+        # All of these are only ever written in place: what is found now is what is there later.
+        trained = network.state_dict(keep_vars=True)
+        kept = average.network.state_dict(keep_vars=True) if average else trained
+        self.weights: Tensors = _room(kept)
         """The average's, where there is one."""
-        self.trained: dict[str, Tensor] = {}
+        self.trained: Tensors = _room(trained) if average else {}
         """The network's, where `weights` are an average."""
-        self.momentum: dict[str, Tensor] = {}
+        self.momentum: Tensors = {}
+        """Empty before the first step."""
         self.progress = Progress()
+        self.standstill = Standstill()
+        pairs = list(zip(kept.values(), self.weights.values(), strict=True))
+        if average:
+            pairs += zip(trained.values(), self.trained.values(), strict=True)
+        self._parameters = [pair for pair in pairs if isinstance(pair[0], nn.Parameter)]
+        self._statistics = [pair for pair in pairs if not isinstance(pair[0], nn.Parameter)]
+        """What a forward pass changes."""
+        moving = any(group["momentum"] for group in optimizer.param_groups)
+        self._momenta = _room(dict(network.named_parameters()) if moving else {})
+        self._copier = _copier(next(iter(kept.values())).device)
+        optimizer.register_step_pre_hook(lambda *_: self._copier.before_changes())
 
     def take(self) -> None:
-        """Copy what is there now. This is all that the training loop waits for."""
-        trained = self._network.state_dict()
-        if self._average:
-            _copy_into(self.weights, self._average.network.state_dict())
-            _copy_into(self.trained, trained)
-        else:
-            _copy_into(self.weights, trained)
-        _copy_into(self.momentum, momentum(self._network, self._optimizer))
+        """Begin to copy what is there now. The training loop waits for little more than this."""
+        momenta = momentum(self._network, self._optimizer)
+        self.momentum = {name: self._momenta[name] for name in momenta}
+        pairs = zip(momenta.values(), self.momentum.values(), strict=True)
+        self._copier.begin([*self._parameters, *pairs], at_once=self._statistics)
         self.progress = self._rate.now()
-        if any(weight.is_cuda for weight in self._network.parameters()):
-            torch.cuda.synchronize()  # the copies go beside the loop until here
+        self.standstill = self._stopping.state if self._stopping else Standstill()
+
+    def settle(self) -> None:
+        """Return when the copies are whole: before that nobody reads them."""
+        self._copier.settle()
 
 
 @dataclass(frozen=True)
@@ -85,6 +115,13 @@ class Proof:
         return {"images": self.images, "logits": logits}
 
 
+def golden_count(network: Network, classes: int, side: int) -> int:
+    """Images in the golden batch of a network for images of `side` pixels. All of its weights have a part
+    in the answer to any one; two show that images are not mixed up."""
+    affordable = GOLDEN_MULTIPLY_ADDS // multiply_adds(network, classes, side)
+    return min(GOLDEN_IMAGES, max(2, int(affordable)))
+
+
 def momentum(network: nn.Module, optimizer: torch.optim.SGD) -> dict[str, Tensor]:
     """The momentum buffers by their parameters' names; empty before the first step."""
     found = {}
@@ -97,7 +134,7 @@ def momentum(network: nn.Module, optimizer: torch.optim.SGD) -> dict[str, Tensor
 
 def write(snapshot: Snapshot, proof: Proof, best: Best | None, folder: Path) -> dict[str, Path]:
     """The files of a checkpoint, by their names in it."""
-    tensors: dict[str, dict[str, Tensor]] = {
+    tensors: dict[str, Tensors] = {
         WEIGHTS: snapshot.weights,
         PREPROCESS: {"pixel_mean": proof.pixel_mean},
         GOLDEN: proof.golden(snapshot.weights),
@@ -106,8 +143,9 @@ def write(snapshot: Snapshot, proof: Proof, best: Best | None, folder: Path) -> 
     if snapshot.trained:
         tensors[TRAINED] = snapshot.trained
     for name, content in tensors.items():
-        save_file(content, folder / name)
-    state = State(best=best, progress=snapshot.progress)
+        plain = {key: tensor.contiguous() for key, tensor in content.items()}  # of channels last
+        save_file(plain, folder / name)
+    state = State(best=best, progress=snapshot.progress, standstill=snapshot.standstill)
     (folder / STATE).write_text(state.model_dump_json())
     return {name: folder / name for name in (*tensors, STATE)}
 
@@ -131,8 +169,16 @@ def restore(
             optimizer.state[parameter]["momentum_buffer"] = buffer
 
 
-def _copy_into(buffers: dict[str, Tensor], source: Tensors) -> None:
-    for name, tensor in source.items():
-        if name not in buffers:
-            buffers[name] = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=tensor.is_cuda)
-        buffers[name].copy_(tensor.detach(), non_blocking=True)
+def _room(sources: Tensors) -> dict[str, Tensor]:
+    """On the CPU for each, laid out as it is. Written once: the system hands out memory when it is first
+    touched, and the first checkpoint shall take no longer than the others."""
+    return {
+        name: torch.empty_like(
+            source, device="cpu", requires_grad=False, pin_memory=source.is_cuda
+        ).zero_()
+        for name, source in sources.items()
+    }
+
+
+def _copier(device: torch.device) -> Copier:
+    return OnDevice(device) if device.type == "cuda" else InThread()

@@ -6,7 +6,7 @@ The driver keeps one, and the first worker. Loads no torch: the driver begins be
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +14,9 @@ from datetime import datetime
 from trainer.contract import attempts, layout
 from trainer.contract.attempts import BEAT_EVERY_S, Halt, Heartbeat, Outcome
 from trainer.contract.objects.store import ObjectStore, StoreUnavailable
+from trainer.contract.reasons import Code, Reason, reason
 from trainer.training.endings import Fenced, Halted
+from trainer.training.notice import Notice
 from trainer.training.patience import patiently
 
 LOOKS_A_BEAT = 3
@@ -28,7 +30,7 @@ FAREWELL_S = 5.0
 
 @dataclass
 class Vigil:
-    """One process's. Workers but the first have one that nobody keeps: it hears of nothing."""
+    """One process's. Workers but the first have one that nobody keeps: it hears only of notices."""
 
     store: ObjectStore
     job_id: str
@@ -42,6 +44,8 @@ class Vigil:
     """The service's wish that the attempt end, once it is known."""
     closed: Outcome | None = None
     """The outcome that somebody else gave the attempt."""
+    notice: Notice = field(default_factory=Notice)
+    """That this process or its machine is about to go."""
     _beats: int = 0
 
     def beat(self, *, ended: bool = False) -> None:
@@ -57,6 +61,11 @@ class Vigil:
             self.halt = attempts.read(self.store, layout.halt(self.job_id, self.attempt), Halt)
         self.closed = attempts.read(self.store, layout.outcome(self.job_id, self.attempt), Outcome)
 
+    @property
+    def wished(self) -> bool:
+        """Whether the attempt is to end: the service wants it, or this process is about to go."""
+        return self.halt is not None or self.notice.why is not None
+
     def check(self) -> None:
         """Raise Fenced if the attempt was closed."""
         if self.closed is not None:
@@ -65,10 +74,18 @@ class Vigil:
             )
 
     def interrupt(self) -> None:
-        """Raise Fenced, or Halted if the service wishes that the attempt end."""
+        """Raise Fenced, or Halted if the attempt is to end."""
         self.check()
+        if self.wished:
+            raise Halted(self.why([int(self.who)]))
+
+    def why(self, wishers: Sequence[int]) -> Reason:
+        """Why the attempt ends, of which these workers wished it."""
         if self.halt is not None:
-            raise Halted(self.halt.reason)
+            return self.halt.reason
+        told = self.notice.why or "its process or its machine is about to go"
+        who = ", ".join(f"worker {rank}" for rank in wishers)
+        return reason(Code.PREEMPTED, f"Notice to {who}: {told}.")
 
 
 def _kill() -> None:

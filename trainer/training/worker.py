@@ -8,24 +8,23 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
-from inspect import signature
 from typing import Any
 
 import ray.train
 import ray.train.torch
 import torch
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 
 from trainer.contract.attempts import Order
 from trainer.contract.evaluation import ResolvedEvaluation
 from trainer.contract.objects.open import open_store
-from trainer.training import attempt, evaluation, logs, vigil
+from trainer.training import attempt, evaluation, logs, notice, vigil
 from trainer.training.device import threads
 from trainer.training.endings import Ended, Fenced, Halted
 from trainer.training.group import Group
+from trainer.training.notice import Notice
 from trainer.training.parent import die_frozen_with_parent, die_with_parent
-from trainer.training.setup import Setting
+from trainer.training.setup import Setting, averaged
 from trainer.training.vigil import Vigil
 
 log = logging.getLogger(__name__)
@@ -46,7 +45,8 @@ def work(config: Mapping[str, str]) -> dict[str, Any]:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     clock = partial(datetime.now, UTC)
-    watch = Vigil(store, order.job_id, order.attempt, str(group.rank), clock)
+    given = notice.heard() or Notice()
+    watch = Vigil(store, order.job_id, order.attempt, str(group.rank), clock, notice=given)
     setting = Setting(
         store=store,
         group=group,
@@ -57,7 +57,7 @@ def work(config: Mapping[str, str]) -> dict[str, Any]:
         vigil=watch,
     )
     watched = vigil.kept(watch, looks=True) if group.first else nullcontext()
-    with logs.kept(store, order, str(group.rank)), watched:
+    with logs.kept(store, order, str(group.rank)), watched, notice.watched(given, _is_draining):
         try:
             return run(order, setting).model_dump(mode="json")
         except (Fenced, Halted) as ended:
@@ -75,13 +75,11 @@ def run(order: Order, at: Setting) -> Ended:
     return attempt.run(order, order.spec, at)
 
 
-def averaged(network: nn.Module) -> nn.Module:
-    """The network in DDP. Running statistics are shared when they are needed, not every step."""
-    known = signature(DistributedDataParallel).parameters
-    # The switch's name before torch 2.15, which warns of it.
-    switch = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
-    options: dict[str, Any] = {switch: False, "gradient_as_bucket_view": True}
-    return DistributedDataParallel(network, **options)
+def _is_draining() -> bool:
+    """Whether Ray was told that this machine is about to go. Ray Train's own watch over that would end the
+    attempt as failed, even where all workers have ended in order."""
+    going = ray._private.state.state.get_draining_nodes()
+    return ray.get_runtime_context().get_node_id() in going
 
 
 def _alone(network: nn.Module) -> nn.Module:
