@@ -43,6 +43,8 @@ up: $(STAMP) ## Start the service on this machine until Ctrl-C; ARGS="--port 900
 bench: $(STAMP) ## The figures of the README, on this machine
 	$(VENV)/bin/python -m benchmarks.startup
 	$(VENV)/bin/python -m benchmarks.api_latency
+	$(VENV)/bin/python -m benchmarks.checkpoint_stall
+	$(VENV)/bin/python -m benchmarks.checkpoint_cost
 
 chaos: $(STAMP) ## Kill and freeze the service's processes, for hours; ARGS="kills --n 20" for one experiment
 	$(VENV)/bin/python -m tests.chaos $(or $(ARGS),all)

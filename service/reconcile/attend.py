@@ -91,9 +91,8 @@ class Attendant:
             case Step(Act.GIVE_UP):
                 self._give_up(job, seen, step)
             case _:
-                if (
-                    job.state is State.STARTING and seen.started
-                ):  # the events say from where it went on
+                # Else no event would say from where it went on.
+                if job.state is State.STARTING and seen.started:
                     job = self._move(job, State.RUNNING, told.running(job, seen.started))
                 self._settle(job, step, attempted=seen.attempted)
                 if seen.sighting not in GONE:
@@ -149,10 +148,8 @@ class Attendant:
             self.register(job, result.best)
             crashes.point(Point.AFTER_REGISTER)
         done = self._up_to_date(job)
-        if done.progress:
-            done = replace(
-                done, progress=replace(done.progress, eta_s=0.0)
-            )  # it may have stopped early
+        if done.progress:  # it may have stopped early
+            done = replace(done, progress=replace(done.progress, eta_s=0.0))
         self._move(replace(done, result=result), State.SUCCEEDED, why)
 
     def _queue(self, job: Job, why: Reason, wait: timedelta) -> None:

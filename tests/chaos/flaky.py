@@ -99,9 +99,8 @@ def _handler(made: Flaky) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             fate = made.fate()
             self.close_connection = fate is not None
-            with suppress(
-                OSError, HTTPException
-            ):  # to the client it is silence, whoever's fault it is
+            # To the client it is silence, whoever's fault it is.
+            with suppress(OSError, HTTPException):
                 if fate is Failure.REFUSED:
                     self.reply(503, [("Content-Type", "application/xml")], SLOW_DOWN)
                 elif fate is not Failure.LOST:

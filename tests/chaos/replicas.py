@@ -17,6 +17,7 @@ from sqlalchemy import Engine, select
 
 from service.db.engine import connect
 from service.db.tables import LeaseRow
+from service.reconcile.loop import LEASE
 from tests.chaos.ray_apart import RayApart, ray_apart
 from tests.chaos.stack import postgres
 from tests.local.running import Running, start
@@ -77,7 +78,9 @@ class _Pair:
     def leader(self) -> Running | None:
         """The one that holds the lease, as the database says."""
         with self.engine.connect() as connection:
-            holder = connection.execute(select(LeaseRow.holder)).scalar()
+            holder = connection.execute(
+                select(LeaseRow.holder).where(LeaseRow.name == LEASE)
+            ).scalar()
         parts = str(holder).split("-")
         return self.services.get(int(parts[-2])) if holder else None
 

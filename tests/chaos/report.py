@@ -81,31 +81,29 @@ def write(page: Path = PAGE, results: Path = RESULTS) -> None:
 
 
 def table(results: list[Result]) -> str:
-    """The newest result of each experiment, and the machines it was measured on."""
-    newest = {result.experiment: result for result in results}
+    """The newest result of each experiment with each seed, and the machines it was measured on."""
+    newest = {(result.experiment, result.seed): result for result in results}
     machines = sorted({result.machine for result in newest.values()})
     lines = [
         "| experiment | n | seed | figures | broken promises | on |",
         "|---|---|---|---|---|---|",
     ]
     for name, asked in ASKED.items():
-        found = newest.get(name)
-        if found is None:
+        of_it = [result for result in newest.values() if result.experiment == name]
+        found = sorted(of_it, key=lambda result: result.seed)
+        lines += [row(f"`{name}`: {asked}", result, machines) for result in found]
+        if not found:
             lines.append(f"| `{name}`: {asked} | | | not measured | | |")
-            continue
-        figures = "; ".join(f"{key} {shown(value)}" for key, value in found.figures.items())
-        where = machines.index(found.machine) + 1
-        row = [
-            f"`{name}`: {asked}",
-            found.n,
-            found.seed,
-            figures,
-            len(found.violations),
-            f"[{where}]",
-        ]
-        lines.append(f"| {' | '.join(map(str, row))} |")
     lines += ["", *(f"[{number}] {machine}\\" for number, machine in enumerate(machines, 1))]
     return "\n".join(lines).rstrip("\\") + "\n"
+
+
+def row(what: str, result: Result, machines: list[str]) -> str:
+    """Of the table."""
+    figures = "; ".join(f"{key} {shown(value)}" for key, value in result.figures.items())
+    where = f"[{machines.index(result.machine) + 1}]"
+    cells = (what, result.n, result.seed, figures, len(result.violations), where)
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def shown(value: object) -> str:

@@ -13,6 +13,7 @@ from service.main import create_app
 from service.parts import Outside, Parts, put_together
 from service.reconcile.loop import LEASE_LASTS
 from service.settings import Settings
+from service.stores import open_objects
 from tests.api.fakes import FakeServe
 from tests.jobs.making import Clock
 from tests.property.attempts import Attempts
@@ -62,8 +63,8 @@ class World:
         self.client.close()
         self.parts.engine.dispose()
 
-    def _fused_store(self, url: str) -> Any:
-        return Fused(open_store(url), self.fuse, ["put", "create"])
+    def _fused_store(self, settings: Settings) -> Any:
+        return Fused(open_objects(settings), self.fuse, ["put", "create"])
 
     def _start(self) -> None:
         settings = Settings(data_dir=self.folder, api_key=SecretStr(KEY), database_url=None)
@@ -71,7 +72,7 @@ class World:
         outside = Outside(cluster, FakeServe(), "http://127.0.0.1:9", lambda: True)
         with (
             patch("service.parts.utc_now", self.clock),
-            patch("service.parts.open_store", self._fused_store),
+            patch("service.stores.open_objects", self._fused_store),
         ):
             self.parts = put_together(settings, outside)
         headers = {"Authorization": f"Bearer {KEY}"}

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor
 
 from tests.training.small_runs import (
     JOB,
@@ -33,9 +35,9 @@ def stopping(**asked: object) -> Stopping:
     return Stopping(small_spec(early_stopping=asked))
 
 
-def tally(wrong: float, *, five: float = 0, loss: float = 0) -> list[float]:
+def tally(wrong: float, *, five: float = 0, loss: float = 0) -> Tensor:
     """Of 200 images."""
-    return [loss * 200, wrong * 2, five * 2, 200]
+    return torch.tensor([loss * 200, wrong * 2, five * 2, 200], dtype=torch.float64)
 
 
 def standstill(store: LocalStore, number: int, step: int) -> Standstill:

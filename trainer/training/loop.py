@@ -59,7 +59,7 @@ def train(learner: Learner, steps: range, observer: Observer) -> int:
             validation = evaluate(learner)
             learner.rate.validated(validation)
             observer.validated(done, validation)
-            goes_on &= not learner.stopping.validated(validation.tolist())
+            goes_on &= not learner.stopping.validated(validation)
             learner.model.train()
         if done % spec.checkpoint_steps == 0 or done == steps.stop or not goes_on:
             observer.checkpoint_due(done)

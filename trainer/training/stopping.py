@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from pydantic import BaseModel
+from torch import Tensor
 
 from trainer.contract.reasons import Code, Reason, reason
 from trainer.contract.spec import ResolvedSpec
@@ -36,13 +37,13 @@ class Stopping:
         """Whether the run is over, at the step of this state."""
         return self.state.ended is not None
 
-    def validated(self, tally: list[float]) -> bool:
-        """Whether to end, after a validation of all images: (summed loss, wrong first, wrong within
-        five, images)."""
+    def validated(self, sums: Tensor) -> bool:
+        """Whether to end, after a validation; `sums` is the tally over all validation images. Waits for
+        the device only if the job asked for early stopping."""
         asked, state = self.spec.early_stopping, self.state
         if asked is None:
             return False
-        loss, first, five, images = tally
+        loss, first, five, images = sums.tolist()
         values = {"loss": loss, "top1_error": 100 * first, "top5_error": 100 * five}
         value = values[asked.metric] / images
         if state.lowest is None or value < state.lowest - asked.min_change:
