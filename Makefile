@@ -31,8 +31,13 @@ fix: $(STAMP) ## Let ruff mend what it can
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-test: $(STAMP) ## Run all tests; ARGS="-m 'not ray'" for those without a Ray
+test: $(STAMP) ## Run all tests; ARGS="tests/api -k keys" for some of them
+ifeq ($(strip $(ARGS)),)
+	$(VENV)/bin/pytest -n logical --maxprocesses 4 -m "not ray"
+	$(VENV)/bin/pytest -m ray
+else
 	$(VENV)/bin/pytest $(ARGS)
+endif
 
 demo: $(STAMP) ## Train, register, deploy and ask a ResNet-20, in minutes; ARGS=--keep leaves it running
 	$(VENV)/bin/residual demo $(ARGS)

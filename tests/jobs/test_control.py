@@ -61,7 +61,7 @@ def test_every_refusal_says_what_can_be_done(state: State) -> None:
     assert not in_words_for_programmers
 
 
-@pytest.mark.parametrize("state", LIVE - {State.CANCELLING})
+@pytest.mark.parametrize("state", sorted(LIVE - {State.CANCELLING}))
 def test_any_live_job_can_be_cancelled(state: State) -> None:
     (asked,) = control.cancelled(in_state(state, attempt=1), LATER)
     assert asked.state is State.CANCELLING
@@ -94,13 +94,13 @@ def test_a_second_pause_changes_nothing(state: State) -> None:
     assert control.paused(in_state(state), LATER) == ()
 
 
-@pytest.mark.parametrize("state", TERMINAL | {State.CANCELLING})
+@pytest.mark.parametrize("state", sorted(TERMINAL | {State.CANCELLING}))
 def test_what_has_ended_or_is_about_to_cannot_be_paused(state: State) -> None:
     with pytest.raises(IllegalTransition, match="resume"):
         control.paused(in_state(state), LATER)
 
 
-@pytest.mark.parametrize("state", RESUMABLE - {State.SUCCEEDED})
+@pytest.mark.parametrize("state", sorted(RESUMABLE - {State.SUCCEEDED}))
 def test_a_resumed_job_stands_in_line_anew_with_all_its_retries(state: State) -> None:
     was = replace(in_state(state, attempt=2), retries=3, ran_s=50.0)
     (asked,) = resume(was)
@@ -110,7 +110,7 @@ def test_a_resumed_job_stands_in_line_anew_with_all_its_retries(state: State) ->
     assert resume(asked) == ()
 
 
-@pytest.mark.parametrize("state", HOLDING)
+@pytest.mark.parametrize("state", sorted(HOLDING))
 def test_what_may_run_cannot_be_resumed(state: State) -> None:
     with pytest.raises(IllegalTransition, match=f"is {state}"):
         resume(in_state(state))
