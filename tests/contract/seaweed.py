@@ -20,9 +20,10 @@ BUCKET = "residual"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "residual", "AWS_SECRET_ACCESS_KEY": "residual-secret"}
 START_TIMEOUT_S = 60
 PORTS = (
-    *("s3.port", "s3.port.grpc", "s3.port.iceberg", "master.port", "master.port.grpc"),
-    *("volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc"),
+    *("s3.port", "s3.port.grpc", "admin.port", "admin.port.grpc", "master.port"),
+    *("master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc"),
 )
+SWITCHED_OFF = ("s3.port.iceberg", "s3.port.lance")
 
 
 @dataclass
@@ -46,6 +47,7 @@ class SeaweedServer:
         command += ["-admin.ui=false", "-master.telemetry=false"]
         command += ["-s3.allowDeleteBucketNotEmpty=false"]
         command += [f"-{name}={port}" for name, port in self.ports.items()]
+        command += [f"-{name}=0" for name in SWITCHED_OFF]
         with (self.folder / "weed.log").open("ab") as log:
             self.process = subprocess.Popen(
                 command,
