@@ -37,7 +37,14 @@ from service.reconcile import line
 from service.reconcile.attend import Attendant
 from service.reconcile.loop import Reconciler
 from service.settings import Settings
-from service.system.service import System, check_database, check_ray, check_serve, check_store
+from service.system.service import (
+    System,
+    check_database,
+    check_ray,
+    check_serve,
+    check_store,
+    write_database,
+)
 from service.system.writing import Sparing
 from service.webhooks import hosts, signing
 from service.webhooks.delivery import Messenger
@@ -168,9 +175,10 @@ def _webhooks(engine: Engine, settings: Settings) -> Webhooks:
 
 
 def _system(engine: Engine, objects: Trusted, jobs: Jobs, outside: Outside) -> System:
+    writing = Sparing(lambda: write_database(engine))
     return System(
         checks={
-            "database": Sparing(lambda: check_database(engine)),
+            "database": lambda: check_database(engine, writing),
             "object_store": Sparing(lambda: check_store(objects)),
             "ray": lambda: check_ray(outside.cluster, jobs.capacity),
             "serve": lambda: check_serve(outside.serve_answers),

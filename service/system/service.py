@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.clock import utc_now
@@ -50,7 +50,17 @@ class System:
         return self.line(LINE_SHOWN)
 
 
-def check_database(engine: Engine) -> None:
+def check_database(engine: Engine, writing: Check) -> None:
+    """It answers now, and could be written when that was last tried. Raises Unavailable."""
+    try:
+        with engine.connect() as connection:
+            connection.execute(select(1))
+    except SQLAlchemyError as error:
+        raise Unavailable(database_trouble(error)) from error
+    writing()
+
+
+def write_database(engine: Engine) -> None:
     """It can be written. Raises Unavailable."""
     try:
         Leases(engine).hold("readyz", "anyone", now=utc_now(), ttl=timedelta(0))
