@@ -1,12 +1,11 @@
 """A training that is paused in the middle, resumed, extended and deleted, on the real thing."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.e2e.looking import free_cpus, training
 from tests.local.running import Running
 from tests.waiting import until
+from trainer.contract.objects.local import LocalStore
 
 pytestmark = pytest.mark.ray
 
@@ -31,8 +30,9 @@ def measured(service: Running, job: str) -> list[int]:
     return [point["step"] for point in points]
 
 
-def objects_of(service: Running, job: str) -> list[Path]:
-    return list((service.data_dir / "objects" / "jobs" / job).rglob("*.*"))
+def objects_of(service: Running, job: str) -> list[str]:
+    store = LocalStore(service.data_dir / "objects")  # it lists also while somebody deletes
+    return [found.key for found in store.list(f"jobs/{job}/")]
 
 
 def test_a_paused_job_holds_nothing_and_loses_nothing(running: Running, paused: str) -> None:
