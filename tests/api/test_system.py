@@ -1,5 +1,12 @@
 """Whether the service is well, and what its cluster does."""
 
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+
+from service.errors import Unavailable
+from service.system.service import check_database
 from tests.api.conftest import Service
 
 
@@ -22,6 +29,16 @@ def test_a_part_that_is_away_is_named_and_the_others_are_ready(service: Service)
     assert answer.status_code == 503
     assert [name for name, part in parts.items() if not part["ready"]] == ["ray"]
     assert parts["ray"]["message"] == "Ray does not answer."
+
+
+def test_a_database_that_is_away_is_seen_at_once_though_it_was_written_just_before(
+    tmp_path: Path,
+) -> None:
+    there = create_engine(f"sqlite:///{tmp_path}/residual.db")
+    check_database(there, lambda: None)
+    gone = create_engine(f"sqlite:///{tmp_path}/gone/residual.db")
+    with pytest.raises(Unavailable):
+        check_database(gone, lambda: None)
 
 
 def test_the_line_is_shown_in_the_order_in_which_jobs_start(service: Service) -> None:

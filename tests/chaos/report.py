@@ -85,15 +85,15 @@ def table(results: list[Result]) -> str:
     newest = {(result.experiment, result.seed): result for result in results}
     machines = sorted({result.machine for result in newest.values()})
     lines = [
-        "| experiment | n | seed | figures | broken promises | on |",
-        "|---|---|---|---|---|---|",
+        "| experiment | n | seed | figures | broken promises | on | date |",
+        "|---|---|---|---|---|---|---|",
     ]
     for name, asked in ASKED.items():
         of_it = [result for result in newest.values() if result.experiment == name]
         found = sorted(of_it, key=lambda result: result.seed)
         lines += [row(f"`{name}`: {asked}", result, machines) for result in found]
         if not found:
-            lines.append(f"| `{name}`: {asked} | | | not measured | | |")
+            lines.append(f"| `{name}`: {asked} | | | not measured | | | |")
     lines += ["", *(f"[{number}] {machine}\\" for number, machine in enumerate(machines, 1))]
     return "\n".join(lines).rstrip("\\") + "\n"
 
@@ -102,7 +102,15 @@ def row(what: str, result: Result, machines: list[str]) -> str:
     """Of the table."""
     figures = "; ".join(f"{key} {shown(value)}" for key, value in result.figures.items())
     where = f"[{machines.index(result.machine) + 1}]"
-    cells = (what, result.n, result.seed, figures, len(result.violations), where)
+    cells = (
+        what,
+        result.n,
+        result.seed,
+        figures,
+        len(result.violations),
+        where,
+        f"{result.at:%Y-%m-%d}",
+    )
     return f"| {' | '.join(map(str, cells))} |"
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from service.system.writing import Sparing
 from tests.api.conftest import LEAST, Service, serving
 from tests.disk.tmpfs import Disk, disk
 from tests.waiting import until
@@ -39,7 +40,7 @@ def _why(service: Service, *away: str) -> str:
         found = _away(service)
         return ["ready", *found.values()] if found.keys() == set(away) else None
 
-    return " ".join(until(look, within_s=10)[1:])
+    return " ".join(until(look, within_s=2 * Sparing.lasts_s)[1:])
 
 
 def _away(service: Service) -> dict[str, str]:
