@@ -17,6 +17,7 @@ from service.models.service import Models
 from service.parts import Parts
 from service.predict.service import Predictor
 from service.settings import Settings
+from service.sweeps.service import Sweeps
 from service.system.service import System
 from service.webhooks.service import Webhooks
 from trainer.contract.names import NAME_PATTERN
@@ -74,6 +75,10 @@ async def _jobs(parts: PartsDep) -> Jobs:
     return parts.jobs
 
 
+async def _sweeps(parts: PartsDep) -> Sweeps:
+    return parts.sweeps
+
+
 async def _models(parts: PartsDep) -> Models:
     return parts.models
 
@@ -104,6 +109,7 @@ async def _keys(parts: PartsDep) -> Keys:
 
 SettingsDep = Annotated[Settings, Depends(_settings)]
 JobsDep = Annotated[Jobs, Depends(_jobs)]
+SweepsDep = Annotated[Sweeps, Depends(_sweeps)]
 ModelsDep = Annotated[Models, Depends(_models)]
 DeploymentsDep = Annotated[Deployments, Depends(_deployments)]
 PredictorDep = Annotated[Predictor, Depends(_predictor)]

@@ -18,6 +18,7 @@ from trainer.contract.attempts import Best, MetricPoint
 from trainer.contract.evaluation import Evaluation
 from trainer.contract.kinds import Resolved
 from trainer.contract.reasons import Reason
+from trainer.contract.sweep import Metric
 
 
 class State(StrEnum):
@@ -75,6 +76,17 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class BestTrial:
+    """Of a sweep: the one with the lowest value of its metric."""
+
+    number: int
+    job: str
+    """The id of its training."""
+    metric: Metric
+    value: float
+
+
+@dataclass(frozen=True)
 class Result:
     """What a succeeded job came to."""
 
@@ -84,6 +96,8 @@ class Result:
     """Of a training."""
     evaluation: Evaluation | None = None
     """Of an evaluation, or of a training by a protocol other than center."""
+    trial: BestTrial | None = None
+    """Of a sweep."""
 
 
 @dataclass(frozen=True)

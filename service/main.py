@@ -22,6 +22,7 @@ from service.keys import routes as keys
 from service.models import routes as models
 from service.parts import Parts
 from service.predict import routes as predict
+from service.sweeps import routes as sweeps
 from service.system import routes as system
 from service.webhooks import receiving
 from service.webhooks import routes as webhooks
@@ -37,6 +38,10 @@ TAGS = [
     {
         "name": "jobs",
         "description": "Train a network: submit, watch, cancel, and fetch what it made.",
+    },
+    {
+        "name": "sweeps",
+        "description": "Trials of a sweep, and its report: jobs of the kind `sweep`.",
     },
     {"name": "catalogue", "description": "What can be trained, and on what."},
     {"name": "models", "description": "Immutable versions of models, and aliases that name them."},
@@ -54,6 +59,7 @@ ROUTERS = (
     jobs.router,
     reading.router,
     tensorboard.router,
+    sweeps.router,
     catalogue.router,
     models.router,
     deployments.router,

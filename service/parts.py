@@ -37,6 +37,10 @@ from service.reconcile import line
 from service.reconcile.attend import Attendant
 from service.reconcile.loop import Reconciler
 from service.settings import Settings
+from service.sweeps.ending import Endings
+from service.sweeps.follow import Follower
+from service.sweeps.service import Sweeps
+from service.sweeps.store import TrialStore
 from service.system.service import (
     System,
     check_database,
@@ -63,6 +67,7 @@ class Parts:
     authenticate: Authenticate
     engine: Engine
     jobs: Jobs
+    sweeps: Sweeps
     models: Models
     deployments: Deployments
     predictor: Predictor
@@ -100,6 +105,7 @@ def put_together(settings: Settings, outside: Outside) -> Parts:
     storage_url = stores.storage_url(settings)
     objects = stores.open_objects(settings)
     store, registered = JobStore(engine), ModelStore(engine)
+    trials = TrialStore(engine)
     keys, webhooks = _keys(engine), _webhooks(engine, settings)
     quotas = Quotas(keys.store)
     sender = Sender(Outbox(engine), webhooks.messenger, utc_now)
@@ -124,13 +130,15 @@ def put_together(settings: Settings, outside: Outside) -> Parts:
             history=jobs.history,
             cluster=outside.cluster,
             register=models.register_result,
+            deploy=deployments.deploy_newest,
+            conclude=Endings(trials, jobs.history, jobs.evaluation).conclude,
             clock=utc_now,
             storage_url=storage_url,
         ),
         leases=Leases(engine),
         holder=f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}",
         interval_s=settings.reconcile_interval_s,
-        also=[rollout.tick, sender.tick],
+        also=[Follower(jobs, trials, utc_now).tick, rollout.tick, sender.tick],
         quotas=quotas.of,
     )
     return Parts(
@@ -138,6 +146,7 @@ def put_together(settings: Settings, outside: Outside) -> Parts:
         authenticate=auth.authenticator(auth.administrator_key(settings), keys.project_of),
         engine=engine,
         jobs=jobs,
+        sweeps=Sweeps(jobs, trials),
         models=models,
         deployments=deployments,
         predictor=Predictor(deployments, predict.connect(outside.serve_address)),

@@ -56,7 +56,8 @@ def _value(error: dict[str, Any], bodies: Bodies) -> dict[str, Any]:
     loc, kind = list(error["loc"]), ""
     if kinds := [each for each in bodies if each and loc[0] == "body"]:
         if error["type"].startswith("union_tag") and isinstance(error["input"], dict):
-            there = " and ".join(f"'{each}'" for each in kinds)
+            *most, last = (f"'{each}'" for each in kinds)
+            there = f"{', '.join(most)} and {last}"
             return {
                 "loc": [*loc, "kind"],
                 "msg": f"there is no such kind of job; there are {there}",

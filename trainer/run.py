@@ -1,5 +1,5 @@
-"""The driver of one attempt, the entrypoint of its Ray job: reads the order, runs Ray Train on it,
-and commits how it ended. `python -m trainer.run --store URL --job ID --attempt N`
+"""The driver of one attempt, the entrypoint of its Ray job: reads the order, runs Ray Train or Ray
+Tune on it, and commits how it ended. `python -m trainer.run --store URL --job ID --attempt N`
 """
 
 import argparse
@@ -16,6 +16,7 @@ from trainer.contract.attempts import Halt, Order, Outcome, Started
 from trainer.contract.crashes import Point
 from trainer.contract.objects.open import open_store
 from trainer.contract.objects.store import ObjectStore
+from trainer.contract.sweep import ResolvedSweep
 from trainer.training import vigil
 from trainer.training.parent import die_with_parent
 from trainer.training.patience import patiently
@@ -68,15 +69,22 @@ def drive(order: Order, url: str, store: ObjectStore) -> Outcome | None:
     # Torch and Ray take seconds to import, and an attempt that is over already needs neither.
     import ray
 
-    from trainer.training import driver, logs
+    from trainer.training import logs
 
     cluster = ray.init("auto", log_to_driver=False, logging_level=logging.WARNING).address_info
     # Ray's own handler unwinds first, for some seconds. A driver that is killed at once has its
     # workers ended by Ray within 0.2 s.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    scratch = Path(cluster["session_dir"], "residual")
     try:
         with logs.kept(store, order, "driver"):
-            return driver.fit(order, url, scratch=Path(cluster["session_dir"], "residual"))
+            if isinstance(order.spec, ResolvedSweep):
+                from trainer.sweeps.driver import search
+
+                return search(order, url, store, scratch=scratch)
+            from trainer.training.driver import fit
+
+            return fit(order, url, scratch=scratch)
     finally:
         ray.shutdown()
 

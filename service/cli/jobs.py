@@ -46,11 +46,21 @@ def _row(job: dict[str, Any]) -> dict[str, str]:
     return {
         "id": job["id"],
         "state": job["state"],
-        "what": spec["arch"] if job["kind"] == "train" else _models(spec),
-        "dataset": spec["dataset"],
+        "what": _what(job["kind"], spec),
+        "dataset": spec["base"].get("dataset", "") if job["kind"] == "sweep" else spec["dataset"],
         "progress": f"{progress['step']}/{progress['steps']}" if progress else "",
         "error": _error(job["result"]),
     }
+
+
+def _what(kind: str, spec: dict[str, Any]) -> str:
+    match kind:
+        case "train":
+            return str(spec["arch"])
+        case "sweep":
+            return f"{spec['preset'] or 'sweep'} ({spec['trials']})"
+        case _:
+            return _models(spec)
 
 
 def _models(spec: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from service.cli import (
     keys,
     predict,
     store,
+    sweep,
     tensorboard,
     train,
     up,
@@ -37,6 +38,9 @@ commands.command("demo")(demo.demo)
 commands.command("key")(key.key)
 commands.command("train")(train.train)
 commands.command("evaluate")(evaluate.evaluate)
+commands.command("sweep")(sweep.sweep)
+commands.command("trials")(sweep.trials)
+commands.command("report")(sweep.report)
 commands.command("jobs")(jobs.jobs)
 commands.command("watch")(watch.watch)
 commands.command("logs")(jobs.logs)

@@ -43,7 +43,7 @@ def verify(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # tidies up as after Ctrl-C
     try:
         trusted = open_store(url or storage_url(settings), presigning(settings))
-        chance, folder = random.Random(), layout.trial(secrets.token_hex(8))  # noqa: S311
+        chance, folder = random.Random(), layout.probe(secrets.token_hex(8))  # noqa: S311
         sizes = sizes_of(objects, megabytes * 1_000_000, chance)
         trial = Trial(trusted, folder, sizes, registers, lambda: None, chance)
         try:

@@ -29,7 +29,7 @@ def watch(job: JobId, url: Url = None) -> None:
 def follow(client: Client, job: str) -> tuple[dict[str, Any], list[MetricPoint]]:
     """The job as it ended, and all its points. Raises CommandFailed unless it succeeded."""
     spec = client.get(f"/jobs/{job}")["spec"]
-    points = []
+    points: list[MetricPoint] = []
     with showing(spec) as show, telling(client, job):
         for point in all_points(client, job):
             points.append(point)
@@ -92,6 +92,8 @@ def _came_to(result: dict[str, Any]) -> str:
     if best := result["best"]:
         error = best["metrics"]["top1_error"]
         said.append(f"best validation error {error:.2f} % at step {best['step']}")
+    if trial := result.get("trial"):
+        said.append(f"trial {trial['number']} is the best: {trial['metric']} {trial['value']:.4g}")
     if evaluation := result["evaluation"]:
         said.append(f"{evaluation['protocol']} top-1 error {evaluation['top1_error']:.2f} %")
     return "; ".join(said)

@@ -34,6 +34,7 @@ class JobRow(Base):
         Index("ix_jobs_project_state_id", "project", "state", "id"),
         Index("ix_jobs_line", "state", "project", "turn", "id", "not_before"),
         Index("ix_jobs_pending_until", "pending_until"),
+        Index("ix_jobs_kind_id", "kind", "id"),
     )
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     """Ascends with the time of creation."""
@@ -90,6 +91,36 @@ class AttemptRow(Base):
     created_at: Mapped[datetime]
     submitted_at: Mapped[datetime | None]
     """When the cluster took it; before that it may be submitted again."""
+
+
+class TrialRow(Base):
+    """A trial of a sweep, and the job that trains it."""
+
+    __tablename__ = "trials"
+    __table_args__ = (Index("ix_trials_job_id", "job_id", unique=True),)
+    sweep_id: Mapped[str] = mapped_column(
+        ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(primary_key=True)
+    job_id: Mapped[str | None] = mapped_column(ForeignKey("jobs.id", ondelete="SET NULL"))
+    """None: it was refused, or has been deleted since."""
+    point: Mapped[dict[str, Any]]
+    refusal: Mapped[dict[str, Any] | None]
+    """Why it could not be made."""
+
+
+class SweepEvaluationRow(Base):
+    """An evaluation that a sweep ends with."""
+
+    __tablename__ = "sweep_evaluations"
+    __table_args__ = (Index("ix_sweep_evaluations_job_id", "job_id", unique=True),)
+    sweep_id: Mapped[str] = mapped_column(
+        ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True
+    )
+    trial: Mapped[int] = mapped_column(primary_key=True)
+    """Its number; 0 is all of them together."""
+    job_id: Mapped[str | None] = mapped_column(ForeignKey("jobs.id", ondelete="SET NULL"))
+    """None: it has been deleted since."""
 
 
 class TrashRow(Base):

@@ -1,6 +1,7 @@
 """Deployments as clients see them: ask for one, look at it, take it down, find who answers."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -42,6 +43,11 @@ class Deployments:
         elif before.desired != desired:
             self.store.ask(project, name, desired, actual=before.actual, at=self.clock())
         return self.get(project, name)
+
+    def deploy_newest(self, project: str, name: str) -> None:
+        """Let a model's newest version serve, if it has one."""
+        with suppress(NotFound):
+            self.ask(project, name, version=None, alias=None, replicas=Replicas(min=1, max=1))
 
     def get(self, project: str, name: str) -> Deployment:
         """Raises NotFound, which says how to deploy."""

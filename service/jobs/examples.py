@@ -70,6 +70,25 @@ BODIES: dict[str, Any] = {
             "keep_checkpoints": {"best": 3, "last": 2},
         },
     },
+    "a sweep": {
+        "summary": "Plain and residual networks of two depths, each with two seeds",
+        "value": {
+            "kind": "sweep",
+            "dataset": "fashion-mnist-mini",
+            "epochs": 10,
+            "space": {"arch": ["plain", "resnet"], "depth": [20, 32]},
+            "search": {"seeds": 2, "at_once": 2},
+        },
+    },
+    "a table of the paper": {
+        "summary": "The networks of Table 6 on other data, in a hundredth of the paper's length",
+        "value": {
+            "kind": "sweep",
+            "preset": "paper-table-6",
+            "dataset": "fashion-mnist-mini",
+            "scale": 0.01,
+        },
+    },
     "an evaluation": {
         "summary": "Evaluate a registered model by 10-crop, and look into its layers",
         "value": {"kind": "evaluate", "model": "fashion", "protocol": "10-crop", "analyse": True},

@@ -14,6 +14,9 @@ from trainer.contract.reasons import Code, Reason, reason
 EPSILON = 1e-6
 """Ray counts resources in ten-thousandths; sums of them in floating point are off by less."""
 
+MOST_AT_ONCE = 16
+"""Trials of a sweep that does not say: each has a process of its own that follows it."""
+
 NO_CLUSTER = reason(Code.WAITING_FOR_CLUSTER, "The Ray cluster does not answer.")
 IN_LINE = reason(Code.WAITING_IN_LINE, "It starts when its turn comes.")
 
@@ -27,7 +30,7 @@ class Room:
 
     def workers(self, spec: Placed) -> int:
         """How many of the job's workers fit, but never more than it has."""
-        by_cpus = (self.cpus + EPSILON) / spec.cpus_per_worker
+        by_cpus = (self.cpus + EPSILON) / spec.cpus_per_worker if spec.cpus_per_worker else inf
         by_gpus = (self.gpus + EPSILON) / spec.gpus_per_worker if spec.gpus_per_worker else inf
         return max(0, int(min(by_cpus, by_gpus, spec.workers)))
 
@@ -81,6 +84,15 @@ def place(spec: Placed, rooms: Sequence[Room], *, most: int | None = None) -> Pl
 def more(spec: Placed, rooms: Sequence[Room]) -> int:
     """How many further workers fit, but never more than the job has in all."""
     return min(spec.workers, sum(room.workers(spec) for room in rooms))
+
+
+def at_once(spec: Placed, rooms: Sequence[Room]) -> int:
+    """How many such jobs fit on empty `rooms` at the same time, and at least one; never more than
+    `MOST_AT_ONCE`."""
+    found = 0
+    while found < MOST_AT_ONCE and (placed := place(spec, rooms)):
+        found, rooms = found + 1, placed.left
+    return max(1, found)
 
 
 def demand(spec: Placed, workers: int) -> Demand:

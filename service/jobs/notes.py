@@ -1,6 +1,6 @@
 """What was decided for the caller of a job and may surprise, in sentences. Used by `plan`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from service.jobs.resolving import Decided
 from trainer.contract import resolve
@@ -9,6 +9,7 @@ from trainer.contract.datasets import DATASETS
 from trainer.contract.evaluation import EvaluateSpec, ResolvedEvaluation, view_sides
 from trainer.contract.recipes import RECIPES
 from trainer.contract.spec import ResolvedSpec, TrainSpec
+from trainer.contract.sweep import ResolvedSweep
 
 
 def of(decided: Decided) -> Iterator[str]:
@@ -19,8 +20,23 @@ def of(decided: Decided) -> Iterator[str]:
         yield from _of_recipe(asked, spec)
         if spec.min_workers is not None:
             yield from _of_turns(spec)
+    if isinstance(spec, ResolvedSweep):
+        yield from _of_sweep(spec, decided.trials)
     if isinstance(asked, EvaluateSpec) and isinstance(spec, ResolvedEvaluation):
         yield from _of_evaluation(asked, spec)
+
+
+def _of_sweep(spec: ResolvedSweep, trials: Sequence[ResolvedSpec]) -> Iterator[str]:
+    if spec.search.name == "asha" and len({trial.depth for trial in trials}) > 1:
+        yield (
+            "Deeper networks converge later, and asha compares all at the same epochs: with a 'grace_epochs' "
+            f"of {spec.search.grace_epochs} it may end the deeper ones too soon."
+        )
+    if spec.scale is not None and spec.scale < 1:
+        yield (
+            f"Each training has {spec.scale:.2g} of the paper's length, so its error says nothing about the "
+            "paper's."
+        )
 
 
 def _of_network(asked: TrainSpec, spec: ResolvedSpec) -> Iterator[str]:

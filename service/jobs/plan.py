@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from service.cluster.cluster import Capacity
-from service.jobs import fit, notes
+from service.jobs import fit, notes, sweep_plan
+from service.jobs.pace import UNKNOWN, Pace
 from service.jobs.resolving import Decided
+from service.jobs.sweep_plan import SweepPlan
 from trainer.contract import counting
 from trainer.contract.archs import Network
 from trainer.contract.asked import Demand
@@ -14,6 +16,7 @@ from trainer.contract.evaluation import ResolvedEvaluation, view_sides
 from trainer.contract.kinds import Resolved
 from trainer.contract.reasons import Reason
 from trainer.contract.spec import ResolvedSpec
+from trainer.contract.sweep import ResolvedSweep
 
 BYTES_PER_PARAMETER = 12
 """fp32 weight, gradient and momentum."""
@@ -51,10 +54,18 @@ class Plan:
     """What would keep it from starting now."""
     notes: tuple[str, ...]
     """What was decided for the caller and may surprise, in sentences."""
+    sweep: SweepPlan | None = None
+    """Of a sweep: its trials."""
 
 
-def make(decided: Decided, capacity: Capacity | None) -> Plan:
+def make(decided: Decided, capacity: Capacity | None, pace: Pace = UNKNOWN) -> Plan:
+    """`pace` is that of the trainings that were measured on the cluster."""
     spec = decided.spec
+    swept = (
+        sweep_plan.make(spec, decided.trials, capacity, pace)
+        if isinstance(spec, ResolvedSweep)
+        else None
+    )
     return Plan(
         spec=spec,
         **_counts(decided)._asdict(),
@@ -63,13 +74,19 @@ def make(decided: Decided, capacity: Capacity | None) -> Plan:
         cluster=capacity,
         checks=_checks(spec, capacity),
         notes=tuple(notes.of(decided)),
+        sweep=swept,
     )
 
 
 def _counts(decided: Decided) -> Counts:
-    if isinstance(decided.spec, ResolvedSpec):
-        return _of_training(decided.spec)
-    return _of_evaluation(decided.spec, decided.models)
+    match decided.spec:
+        case ResolvedSpec() as spec:
+            return _of_training(spec)
+        case ResolvedEvaluation() as spec:
+            return _of_evaluation(spec, decided.models)
+        case _:  # of its largest trials
+            each = [_of_training(trial) for trial in decided.trials]
+            return Counts(*(max(amounts) for amounts in zip(*each, strict=True)))
 
 
 def _of_training(spec: ResolvedSpec) -> Counts:

@@ -1,12 +1,15 @@
 """From a request for a job to what will be done, by what the service knows: its data sets and the
 models of the caller's project. Used by `Jobs`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from service.cluster.cluster import Capacity
 from service.errors import ClusterUnavailable, Invalid
+from service.jobs import fit, sweeping
 from service.jobs.beginnings import FIELD, Beginnings
+from service.jobs.fit import Room
 from service.jobs.registered import Registry, Version, find, some, title
 from trainer.contract import layout, resolve, suits
 from trainer.contract.archs import Architecture, Network
@@ -14,7 +17,8 @@ from trainer.contract.checkpoints import CheckpointMeta
 from trainer.contract.datasets import DATASETS, DatasetInfo
 from trainer.contract.evaluation import EvaluatedModel, EvaluateSpec, ModelRef
 from trainer.contract.kinds import JobSpec, Resolved
-from trainer.contract.spec import ResolvedStart, TrainSpec
+from trainer.contract.spec import ResolvedSpec, ResolvedStart, TrainSpec
+from trainer.contract.sweep import SweepSpec
 
 
 @dataclass(frozen=True)
@@ -25,14 +29,28 @@ class Decided:
     spec: Resolved
     models: tuple[CheckpointMeta, ...] = ()
     """Of an evaluation, in its order."""
+    trials: tuple[ResolvedSpec, ...] = ()
+    """That a sweep may have: all of them where they are known beforehand."""
 
 
-def decide(asked: JobSpec, project: str, beginnings: Beginnings, *, gpus: int) -> Decided:
-    """What `asked` means on a cluster of `gpus` GPUs. Raises Invalid, which names the field."""
+def decide(
+    asked: JobSpec,
+    project: str,
+    beginnings: Beginnings,
+    *,
+    gpus: int,
+    rooms: Sequence[Room] = (),
+) -> Decided:
+    """What `asked` means on a cluster of `gpus` GPUs, of which `rooms` are the nodes. Raises Invalid, which
+    names the field."""
     check_labels(asked.labels)
     try:
         if isinstance(asked, TrainSpec):
             return _training(asked, project, beginnings, gpus)
+        if isinstance(asked, SweepSpec):
+            return _sweep(
+                asked, partial(_training, project=project, beginnings=beginnings, gpus=gpus), rooms
+            )
         return _evaluation(asked, project, beginnings.registry, gpus)
     except suits.Unresolvable as error:
         raise Invalid(str(error), field=error.field) from error
@@ -72,6 +90,19 @@ def _training(asked: TrainSpec, project: str, beginnings: Beginnings, gpus: int)
     same = found.meta.class_names == info.classes
     start = ResolvedStart(name=found.name, prefix=found.prefix, classifier=same)
     return Decided(asked, spec.model_copy(update={"start_from": start}))
+
+
+def _sweep(
+    asked: SweepSpec, training: Callable[[TrainSpec], Decided], rooms: Sequence[Room]
+) -> Decided:
+    def resolved(trial: TrainSpec) -> ResolvedSpec:
+        found = training(trial).spec
+        if not isinstance(found, ResolvedSpec):
+            raise TypeError("a trial is a training")
+        return found
+
+    sweep, trials = sweeping.decide(asked, resolved, partial(fit.at_once, rooms=rooms))
+    return Decided(asked, sweep, trials=tuple(trials))
 
 
 def _described(network: Network) -> str:

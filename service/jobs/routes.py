@@ -134,7 +134,7 @@ def resume_job(
     """Let a paused, failed or cancelled job go on from its last good checkpoint: the same id, its next
     attempt. A training that succeeded goes on to more `epochs`; an evaluation starts anew. The body may
     be left out. Sent again while the job waits in line, it changes nothing."""
-    return JobOut.of(jobs.resume(project, job_id, epochs=how.epochs))
+    return JobOut.of(jobs.resume(project, job_id, how.more()))
 
 
 @router.post(

@@ -1,21 +1,26 @@
 """What the routes of jobs give, and what they can be asked; a job itself is a `JobSpec`."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from service.cluster.cluster import Capacity
 from service.http.example import example
 from service.jobs import examples
+from service.jobs.control import More
 from service.jobs.plan import Plan
 from service.jobs.store import Page
+from service.jobs.sweep_plan import SweepPlan
 from service.lifecycle import Job, Progress, Result, State
 from trainer.contract.asked import Demand, JobName, Labels, Priority
 from trainer.contract.evaluation import ResolvedEvaluation
 from trainer.contract.kinds import Kind, Resolved
 from trainer.contract.reasons import Reason
+from trainer.contract.space import Point
 from trainer.contract.spec import Epochs
+from trainer.contract.sweep import MAX_TRIALS, ResolvedSweep
 
 
 class JobsWanted(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
@@ -141,6 +146,13 @@ class Resumption(BaseModel):
     epochs: Epochs | None = None
     """Of a training: its length in all, more than it has done; its schedule stretches over them. A
     succeeded job needs it. Default: as it was."""
+    trials: int | None = Field(default=None, ge=1, le=MAX_TRIALS)
+    """Of a sweep that searches: how many in all, more than it has. Default: as it was."""
+    points: list[Point] = Field(default=[], max_length=MAX_TRIALS)
+    """Of a sweep of given points: further ones. Default: none."""
+
+    def more(self) -> More:
+        return More(self.epochs, self.trials, tuple(self.points))
 
 
 class JobsOut(BaseModel, use_attribute_docstrings=True):
@@ -177,6 +189,49 @@ class Available(BaseModel):
         )
 
 
+class TrialPlanOut(BaseModel, use_attribute_docstrings=True):
+    """A trial that a sweep would have."""
+
+    point: dict[str, JsonValue] | None
+    """null: it is drawn or chosen when its turn comes; this is one at an end of the space."""
+    network: str
+    parameters: int
+    multiply_adds: int
+    """Of one image's forward pass."""
+    epochs: int
+    hours: float | None
+    """That it trains, by what trainings on this cluster were measured to do; null: none like it was."""
+    check: Reason | None
+    """Why it would never start on this cluster."""
+
+
+class SweepPlanOut(BaseModel, use_attribute_docstrings=True):
+    """What a sweep would be."""
+
+    count: int
+    """Of its trials."""
+    trials: list[TrialPlanOut]
+    """Of a search that draws its points, some that it may have."""
+    worker_hours: float | None
+    """Of all trials: hours times workers, which are GPU-hours where each worker has one. At most, where
+    trials may end early."""
+    hours: float | None
+    """With `search.at_once` trials at a time."""
+    measured: int
+    """Trainings on this cluster that the hours are estimated from."""
+
+    @classmethod
+    def of(cls, plan: SweepPlan) -> "SweepPlanOut":
+        trials = [TrialPlanOut(**asdict(trial)) for trial in plan.trials]
+        return cls(
+            count=plan.count,
+            trials=trials,
+            worker_hours=plan.worker_hours,
+            hours=plan.hours,
+            measured=plan.measured,
+        )
+
+
 class PlanOut(BaseModel, use_attribute_docstrings=True):
     """What a job would be; none has been made."""
 
@@ -204,6 +259,8 @@ class PlanOut(BaseModel, use_attribute_docstrings=True):
     """What would keep it from starting now."""
     notes: list[str]
     """What was decided for you and may surprise, in sentences."""
+    sweep: SweepPlanOut | None
+    """Of a sweep: its trials. The figures above are those of the largest."""
 
     @classmethod
     def of(cls, plan: Plan) -> "PlanOut":
@@ -217,12 +274,16 @@ class PlanOut(BaseModel, use_attribute_docstrings=True):
             cluster=Available.of(plan.cluster) if plan.cluster else None,
             checks=list(plan.checks),
             notes=list(plan.notes),
+            sweep=SweepPlanOut.of(plan.sweep) if plan.sweep else None,
         )
 
 
 def _links(job: Job) -> dict[str, str]:
     here = f"/jobs/{job.id}"
     parts = ["metrics", "logs", "events", "checkpoints", "pause", "resume", "cancel"]
+    if isinstance(job.spec, ResolvedSweep):
+        parts = ["trials", "report", "logs", "events", "pause", "resume", "cancel"]
+        return {"self": here} | {part: f"{here}/{part}" for part in parts}
     if isinstance(job.spec, ResolvedEvaluation) and job.spec.analyse:
         parts.append("analysis")
     return {"self": here, "stream": f"{here}/metrics/stream"} | {

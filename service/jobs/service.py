@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 
 from service.cluster.cluster import Capacity
 from service.errors import Conflict, IdempotencyMismatch, Invalid, NotFound, ServiceError
-from service.jobs import control, fit, plan, resolving
+from service.jobs import control, fit, pace, plan, resolving, sweeping
 from service.jobs.beginnings import Beginnings
+from service.jobs.control import NO_MORE, More
 from service.jobs.history import History
+from service.jobs.pace import UNKNOWN
 from service.jobs.plan import Plan
 from service.jobs.records import Records
 from service.jobs.registered import Registry
@@ -19,16 +21,22 @@ from service.jobs.resolving import Decided
 from service.jobs.rows import Event
 from service.jobs.store import Claim, Filter, JobStore, Page
 from service.lifecycle import TERMINAL, Job, State
-from trainer.contract import crashes
+from trainer.contract import crashes, space
 from trainer.contract.crashes import Point
-from trainer.contract.kinds import JobSpec
+from trainer.contract.evaluation import ResolvedEvaluation
+from trainer.contract.kinds import JobSpec, Resolved
 from trainer.contract.names import NAME_PATTERN
 from trainer.contract.objects.store import ObjectStore
+from trainer.contract.sweep import ResolvedSweep
+from trainer.contract.trials import Proposal
 
 CLAIMS_LAST = timedelta(hours=24)
 """How long an idempotency key is remembered."""
 
 Kept = TypeVar("Kept")
+
+MEASURED = 200
+"""The newest so many trainings say how fast this cluster is."""
 
 
 def unlimited(project: str) -> None:
@@ -62,7 +70,8 @@ class Jobs:
 
     def plan(self, project: str, spec: JobSpec) -> Plan:
         """What the job would be, and what would keep it from starting. Raises Invalid."""
-        return plan.make(self._decide(project, spec), self.capacity())
+        measured = pace.of(self.store.measured(limit=MEASURED)) if spec.kind == "sweep" else UNKNOWN
+        return plan.make(self._decide(project, spec), self.capacity(), measured)
 
     def create(
         self,
@@ -85,6 +94,24 @@ class Jobs:
             if first := self._replay(project, claim):
                 return first, True
             raise
+
+    def trial(self, sweep: Job, proposal: Proposal) -> Job:
+        """The training of a sweep's point, to be kept by whoever asks. Raises Invalid, QuotaExceeded."""
+        if not isinstance(sweep.spec, ResolvedSweep):
+            raise TypeError(f"job {sweep.id} is no sweep")
+        asked = sweeping.body(sweep.spec.base, proposal.point)
+        labels = {"sweep": sweep.id, "trial": str(proposal.number)}
+        named = {
+            "name": space.title(proposal.point)[:200],
+            "labels": sweep.spec.labels | labels,
+            "priority": sweep.spec.priority,
+        }
+        self.check_quota(sweep.project)
+        return self._new(sweep.project, asked.model_copy(update=named))
+
+    def evaluation(self, sweep: Job, spec: ResolvedEvaluation) -> Job:
+        """An evaluation that a sweep ends with, to be kept by whoever asks."""
+        return self._queued(sweep.project, spec)
 
     def get(self, project: str, job_id: str) -> Job:
         """Raises NotFound, also for another project's job."""
@@ -123,13 +150,15 @@ class Jobs:
         asked before. Raises IllegalTransition when it has ended, or is being cancelled."""
         return self._ask(project, job_id, control.paused)
 
-    def resume(self, project: str, job_id: str, *, epochs: int | None = None) -> Job:
-        """Let a paused or ended job go on from its last good checkpoint, until it has `epochs` in all.
+    def resume(self, project: str, job_id: str, more: More = NO_MORE) -> Job:
+        """Let a paused or ended job go on from its last good checkpoint, with `more` to do if it is given.
         Raises IllegalTransition while it is live, QuotaExceeded, or Invalid."""
 
         def step(job: Job, at: datetime) -> control.Path:
-            reached = partial(self._reached, job)
-            path = control.resumed(job, at, epochs=epochs, reached=reached)
+            if isinstance(job.spec, ResolvedSweep):
+                for point in more.points:
+                    self._decide(project, sweeping.body(job.spec.base, point))
+            path = control.resumed(job, at, more, reached=partial(self._reached, job))
             if job.state in TERMINAL:
                 self.check_quota(project)
             return path
@@ -151,7 +180,7 @@ class Jobs:
         while it is live."""
 
         def decide(job: Job) -> Callable[[], None]:
-            control.check_deletable(job)
+            control.check_deletable(job, self.store.live_trials(job))
             return partial(self.store.delete, job, at=self.clock())
 
         self._until_kept(project, job_id, decide)
@@ -204,7 +233,10 @@ class Jobs:
         return claimed.job if claimed else None
 
     def _new(self, project: str, spec: JobSpec) -> Job:
-        resolved, now = self._decide(project, spec).spec, self.clock()
+        return self._queued(project, self._decide(project, spec).spec)
+
+    def _queued(self, project: str, resolved: Resolved) -> Job:
+        now = self.clock()
         return Job(
             id=self.new_id(),
             project=project,
@@ -218,6 +250,11 @@ class Jobs:
         )
 
     def _decide(self, project: str, spec: JobSpec) -> Decided:
-        gpus = resolving.known_gpus(spec, self.capacity())
-        beginnings = Beginnings(self.registry, self.records.checkpoints)
-        return resolving.decide(spec, project, beginnings, gpus=gpus)
+        capacity = self.capacity()
+        return resolving.decide(
+            spec,
+            project,
+            Beginnings(self.registry, self.records.checkpoints),
+            gpus=resolving.known_gpus(spec, capacity),
+            rooms=fit.whole(capacity) if capacity else (),
+        )

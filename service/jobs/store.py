@@ -1,7 +1,7 @@
 """Jobs in the database: the truth about them. Used by `Jobs` and the reconciler."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -21,11 +21,18 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from service.db.tables import AttemptRow, EventRow, IdempotencyRow, JobRow, LabelRow, TrashRow
-from service.errors import AlreadyTaken, Conflict
-from service.jobs import leftovers, rows
+from service.db.tables import (
+    AttemptRow,
+    EventRow,
+    IdempotencyRow,
+    JobRow,
+    LabelRow,
+    TrashRow,
+)
+from service.errors import AlreadyTaken
+from service.jobs import leftovers, rows, writes
 from service.jobs.rows import Event
-from service.lifecycle import HOLDING, Job, Progress, State
+from service.lifecycle import HOLDING, TERMINAL, Job, Progress, State
 from service.webhooks import outbox
 from trainer.contract.reasons import Reason
 
@@ -95,16 +102,11 @@ class JobStore:
     def insert(self, job: Job, claim: Claim | None = None) -> None:
         """Keep a new job and its first event, and the answer to its idempotency key.
         Raises AlreadyTaken when the key is in use; then nothing is kept."""
-        labels = rows.labels(job)
         try:
             with self.engine.begin() as connection:
                 if claim:
                     _keep(connection, job, claim)
-                connection.execute(insert(JobRow), rows.columns(job))
-                connection.execute(insert(EventRow), rows.event_columns(job, None))
-                outbox.note(connection, job, None)
-                if labels:
-                    connection.execute(insert(LabelRow), labels)
+                writes.add(connection, job)
         except IntegrityError as error:
             if claim is None:
                 raise
@@ -157,7 +159,7 @@ class JobStore:
         the states it only went `through`, and a new attempt's row are kept with it. The job as it is
         kept. Raises Conflict."""
         with self.engine.begin() as connection:
-            kept = _replace(connection, job, was)
+            kept = writes.replace_row(connection, job, was)
             for before, after in pairwise((was, *through, job)):
                 connection.execute(insert(EventRow), rows.event_columns(after, before.state))
                 outbox.note(connection, after, before.state)
@@ -171,21 +173,31 @@ class JobStore:
         """Keep what somebody asked to change of a job (priority, name, labels) in the same state. The
         job as it is kept. Raises Conflict as `save` does."""
         with self.engine.begin() as connection:
-            kept = _replace(connection, job, was)
+            kept = writes.replace_row(connection, job, was)
             connection.execute(delete(LabelRow).where(LabelRow.job_id == job.id))
             if labels := rows.labels(job):
                 connection.execute(insert(LabelRow), labels)
         return kept
 
     def delete(self, was: Job, *, at: datetime) -> None:
-        """Forget a job; its objects are left to whoever empties the trash. Raises Conflict as `save`
-        does."""
-        gone = delete(JobRow).where(JOBS.id == was.id, JOBS.revision == was.revision)
+        """Forget a job, and a sweep's trials with it; their objects are left to whoever empties the trash.
+        Raises Conflict as `save` does, and when a trial is live."""
         with self.engine.begin() as connection:
-            if connection.execute(gone).rowcount != 1:
-                raise _moved(was)
-            trash = {"job_id": was.id, "deleted_at": at, "sweep_at": at}
+            gone = writes.remove(connection, was)
+            trash = [{"job_id": id_, "deleted_at": at, "sweep_at": at} for id_ in gone]
             connection.execute(insert(TrashRow), trash)
+
+    def live_trials(self, sweep: Job) -> list[str]:
+        """Ids of its trainings and evaluations that have not ended."""
+        with self.engine.connect() as connection:
+            of_it = writes.members(connection, sweep)
+            live = JOBS.state.not_in([state.value for state in TERMINAL])
+            return list(connection.scalars(select(JOBS.id).where(JOBS.id.in_(of_it), live)))
+
+    def measured(self, *, limit: int) -> list[Job]:
+        """The newest trainings, of all projects, that have come to a rate."""
+        wanted = select(*COLUMNS).where(JOBS.kind == "train", JOBS.progress.is_not(None))
+        return self._jobs(wanted.order_by(JOBS.id.desc()).limit(limit))
 
     def holding(self) -> list[Held]:
         """Every job that may hold resources, oldest first."""
@@ -297,22 +309,6 @@ def _may_start(now: datetime) -> ColumnElement[bool]:
 def _held(job: Job, submitted_at: datetime | None, attempted_at: datetime | None) -> Held:
     is_new = attempted_at is not None and attempted_at >= job.in_line_since
     return Held(job, submitted=submitted_at is not None, attempted=is_new)
-
-
-def _replace(connection: Connection, job: Job, was: Job) -> Job:
-    """Write `job` over `was`. Raises Conflict."""
-    kept = replace(job, revision=was.revision + 1)
-    values = rows.changing(kept)
-    if job.spec != was.spec:
-        values |= rows.asked(job)
-    write = update(JobRow).where(JOBS.id == was.id, JOBS.revision == was.revision).values(values)
-    if connection.execute(write).rowcount != 1:
-        raise _moved(was)
-    return kept
-
-
-def _moved(was: Job) -> Conflict:
-    return Conflict(f"Job {was.id} is no longer {was.state}; look at it again.")
 
 
 def _keep(connection: Connection, job: Job, claim: Claim) -> None:

@@ -16,7 +16,6 @@ from trainer.contract.attempts import Best
 from trainer.contract.checkpoints import Checkpoint
 from trainer.contract.manifest import MANIFEST, Damaged
 from trainer.contract.objects.store import NoSuchObject, ObjectStore
-from trainer.contract.spec import ResolvedSpec
 
 
 @dataclass(frozen=True)
@@ -56,11 +55,8 @@ class Models:
                 f"one of GET /jobs/{job_id}/checkpoints."
             ) from error
 
-    def register_result(self, job: Job, best: Best) -> None:
-        """Register a job's best checkpoint under its `register_as`; a second call does nothing."""
-        name = job.spec.register_as if isinstance(job.spec, ResolvedSpec) else None
-        if name is None:
-            return
+    def register_result(self, job: Job, best: Best, name: str) -> None:
+        """Register a job's best checkpoint as a version of `name`; a second call does nothing."""
         prefix = layout.checkpoint(job.id, best.attempt, best.step)
         try:
             self.registrar.once(job.project, name, prefix)

@@ -19,6 +19,7 @@ from service.reconcile.look import Lookout
 from service.reconcile.outcomes import backoff
 from service.reconcile.progress import progress
 from service.reconcile.steps import Act, Seen, Step
+from service.sweeps.ending import Conclusion
 from trainer.contract import crashes
 from trainer.contract.attempts import Best
 from trainer.contract.crashes import Point
@@ -26,6 +27,7 @@ from trainer.contract.names import submission_id
 from trainer.contract.objects.store import ObjectStore, StoreUnavailable
 from trainer.contract.reasons import Reason
 from trainer.contract.spec import ResolvedSpec
+from trainer.contract.sweep import ResolvedSweep
 
 AT_ONCE = timedelta(0)
 SETTLES = timedelta(seconds=10)
@@ -41,8 +43,12 @@ class Attendant:
     objects: ObjectStore
     history: History
     cluster: Cluster
-    register: Callable[[Job, Best], None]
-    """Makes a model version of the best checkpoint; a second call does nothing."""
+    register: Callable[[Job, Best, str], None]
+    """Makes a version of a model, by its name, of the best checkpoint; a second call does nothing."""
+    conclude: Callable[[Job], Conclusion | None]
+    """What a sweep came to whose search is done; None while one of its trials has not ended."""
+    deploy: Callable[[str, str], None]
+    """Lets a project's model serve, by its name; a second call does nothing."""
     clock: Callable[[], datetime]
     storage_url: str
     """Of `objects`, as the cluster's machines reach it."""
@@ -134,23 +140,42 @@ class Attendant:
             case Step(Act.END_PAUSED, reason=Reason() as why):
                 kept = self.history.checkpoints(job.id, job.attempt)
                 step_kept = kept[-1].meta.step if kept else None
-                self._move(self._up_to_date(job), State.PAUSED, told.paused(why, step_kept))
+                asked = job.reason or why
+                self._move(self._up_to_date(job), State.PAUSED, told.paused(asked, step_kept))
             case Step(Act.END_CANCELLED, reason=Reason() as why):
                 if attempted:
                     papers.close(self.objects, job, why, at=self.clock())
-                self._move(job, State.CANCELLED, why)
+                self._move(job, State.CANCELLED, job.reason or why)
             case _:
                 raise ValueError(f"{step} cannot be done with job {job.id}")
 
     def _succeed(self, job: Job, result: Result | None, why: Reason) -> None:
+        if isinstance(job.spec, ResolvedSweep):
+            self._conclude(job, job.spec)
+            return
         is_named = isinstance(job.spec, ResolvedSpec) and job.spec.register_as
         if is_named and result and result.best:
-            self.register(job, result.best)
+            self.register(job, result.best, is_named)
             crashes.point(Point.AFTER_REGISTER)
         done = self._up_to_date(job)
         if done.progress:  # it may have stopped early
             done = replace(done, progress=replace(done.progress, eta_s=0.0))
         self._move(replace(done, result=result), State.SUCCEEDED, why)
+
+    def _conclude(self, sweep: Job, spec: ResolvedSweep) -> None:
+        """The end of a sweep whose search is done; the next look tries again while a trial has not ended."""
+        found = self.conclude(sweep)
+        if found is None:
+            return
+        if found.best is None or found.job is None:
+            self._move(sweep, State.FAILED, found.reason)
+            return
+        if spec.register_as and found.job.result and found.job.result.best:
+            self.register(found.job, found.job.result.best, spec.register_as)
+            crashes.point(Point.AFTER_REGISTER)
+            if spec.deploy:
+                self.deploy(sweep.project, spec.register_as)
+        self._move(replace(sweep, result=Result(trial=found.best)), State.SUCCEEDED, found.reason)
 
     def _queue(self, job: Job, why: Reason, wait: timedelta) -> None:
         now, spec = self.clock(), job.spec

@@ -55,9 +55,12 @@ def backoff(retry: int) -> timedelta:
 
 def _success(outcome: Outcome, kind: Kind) -> Step | None:
     """Whether it left what a job of its kind is for."""
-    trained = outcome.final is not None and outcome.best is not None
-    is_whole = outcome.evaluation is not None if kind == "evaluate" else trained
-    if outcome.status != "succeeded" or not is_whole:
+    left: dict[Kind, tuple[object, ...]] = {
+        "train": (outcome.final, outcome.best),
+        "evaluate": (outcome.evaluation,),
+        "sweep": (),  # its trials have what they came to
+    }
+    if outcome.status != "succeeded" or None in left[kind]:
         return None
     result = Result(outcome.final, outcome.best, outcome.evaluation)
     return Step(Act.SUCCEED, outcome.reason, result=result)

@@ -6,6 +6,8 @@ from service.lifecycle import Job
 from trainer.contract.attempts import Started
 from trainer.contract.evaluation import ResolvedEvaluation
 from trainer.contract.reasons import Code, Reason, reason
+from trainer.contract.spec import ResolvedSpec
+from trainer.contract.sweep import ResolvedSweep
 
 SHOWN = 3
 """Damaged checkpoints that a sentence names; the attempt's log has all."""
@@ -13,11 +15,15 @@ SHOWN = 3
 
 def starting(job: Job) -> Reason:
     """`job` is queued, and its next attempt starts."""
+    if isinstance(job.spec, ResolvedSweep):
+        return reason(Code.STARTING, f"Attempt {job.attempt + 1} of its search starts.")
     return reason(Code.STARTING, f"Attempt {job.attempt + 1} starts with {_workers(job)}.")
 
 
 def running(job: Job, started: Started | None) -> Reason:
     """Also from where, and which newer checkpoints could not be used."""
+    if isinstance(job.spec, ResolvedSweep):
+        return reason(Code.RUNNING, f"Attempt {job.attempt} of its search runs.")
     if started and started.resumed_step:
         goes = f"goes on from step {started.resumed_step} of attempt {started.resumed_attempt}"
     else:
@@ -27,9 +33,13 @@ def running(job: Job, started: Started | None) -> Reason:
 
 
 def completed(job: Job) -> Reason:
-    if isinstance(job.spec, ResolvedEvaluation):
-        return reason(Code.COMPLETED, "All images are counted.")
-    return reason(Code.COMPLETED, f"All {job.spec.iterations} steps are done.")
+    match job.spec:
+        case ResolvedEvaluation():
+            return reason(Code.COMPLETED, "All images are counted.")
+        case ResolvedSweep():
+            return reason(Code.COMPLETED, "All trials have ended.")
+        case ResolvedSpec(iterations=steps):
+            return reason(Code.COMPLETED, f"All {steps} steps are done.")
 
 
 def paused(why: Reason, step: int | None) -> Reason:

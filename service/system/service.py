@@ -70,7 +70,7 @@ def write_database(engine: Engine) -> None:
 
 def check_store(objects: Trusted) -> None:
     """It can be trusted, and written. Raises StorageUnavailable."""
-    key = layout.trial("ready")
+    key = layout.probe("ready")
     try:
         objects.put(key, TRIAL)
         objects.delete(key)

@@ -175,7 +175,7 @@ def test_a_store_that_overwrites_what_was_created_is_found_out(meddler: Meddler)
     meddler.forgets = True
     with pytest.raises(Overwrites, match="honours 'If-None-Match"):
         check_create(store)
-    assert list(store.list("trials/")) == []
+    assert list(store.list("probes/")) == []
 
 
 def test_nothing_is_written_to_a_store_that_is_not_trusted(meddler: Meddler, key: str) -> None:

@@ -53,8 +53,8 @@ def test_the_batch_is_global_however_many_workers(workers: int) -> None:
 def test_the_batch_is_global_however_many_elastic_workers_there_are(present: int) -> None:
     asked = _resolved(workers={"min": 1, "max": 8}, batch_size=100)
     given = sized(asked, present)
-    assert (given.batch_size, given.workers, given.min_workers) == (100, present, 1)
     assert isinstance(given, ResolvedSpec)
+    assert (given.batch_size, given.workers, given.min_workers) == (100, present, 1)
     shares = present * given.accumulation
     assert shares >= 8
     assert 0 <= given.per_worker_batch * shares - 100 < shares

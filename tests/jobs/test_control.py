@@ -8,6 +8,7 @@ import pytest
 
 from service.errors import IllegalTransition, Invalid
 from service.jobs import control
+from service.jobs.control import More
 from service.lifecycle import HOLDING, LIVE, NEXT, RESUMABLE, TERMINAL, Job, Progress, State
 from tests.jobs.making import NOW, job
 from trainer.contract.reasons import Code
@@ -25,7 +26,7 @@ def states(path: control.Path) -> list[State]:
 
 
 def resume(was: Job, *, epochs: int | None = None, reached: int = 0) -> control.Path:
-    return control.resumed(was, LATER, epochs=epochs, reached=lambda: reached)
+    return control.resumed(was, LATER, More(epochs=epochs), reached=lambda: reached)
 
 
 @pytest.mark.parametrize("state", State)
@@ -49,7 +50,7 @@ def test_every_refusal_says_what_can_be_done(state: State) -> None:
         control.cancelled,
         control.paused,
         lambda job, at: resume(job),
-        lambda job, at: control.check_deletable(job),
+        lambda job, at: control.check_deletable(job, []),
     )
     for ask in asks:
         try:
@@ -151,7 +152,7 @@ def test_a_new_length_is_more_than_what_is_done_and_may_be_less_than_it_was() ->
 def test_an_evaluation_that_did_not_succeed_starts_anew_and_has_no_epochs() -> None:
     failed, done = (in_state(state, kind="evaluate") for state in (State.FAILED, State.SUCCEEDED))
     assert states(resume(failed)) == [State.QUEUED]
-    with pytest.raises(Invalid, match="no epochs"):
+    with pytest.raises(Invalid, match="Only a training has epochs"):
         resume(failed, epochs=3)
     with pytest.raises(IllegalTransition, match="submit a new job"):
         resume(done)
@@ -186,7 +187,7 @@ def test_the_priority_of_a_job_that_has_not_ended_can_be_changed(state: State) -
 def test_only_what_has_ended_can_be_deleted(state: State) -> None:
     was = in_state(state)
     if state in TERMINAL:
-        control.check_deletable(was)
+        control.check_deletable(was, [])
         return
     with pytest.raises(IllegalTransition, match="cancel it first"):
-        control.check_deletable(was)
+        control.check_deletable(was, [])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from service.errors import IllegalTransition, Invalid, NotFound, QuotaExceeded
+from service.jobs.control import More
 from service.jobs.service import Jobs
 from service.jobs.store import Filter, JobStore
 from service.lifecycle import Job, State
@@ -86,15 +87,15 @@ def test_a_new_length_is_more_than_the_last_checkpoint_has(world: World, tmp_pat
     begin(world.objects, job.id, 1)
     save_checkpoint(world.objects, job.id, 1, job.spec.iterations, tmp_path)
     with pytest.raises(Invalid, match="at least 3"):
-        world.jobs.resume("default", job.id, epochs=2)
-    longer = world.jobs.resume("default", job.id, epochs=5)
+        world.jobs.resume("default", job.id, More(epochs=2))
+    longer = world.jobs.resume("default", job.id, More(epochs=5))
     assert world.jobs.get("default", job.id) == longer
     assert isinstance(longer.spec, ResolvedSpec)
     assert longer.spec.epochs == 5
     assert longer.result is None
     world.jobs.pause("default", job.id)
     with pytest.raises(Invalid, match=f"from step {job.spec.iterations}"):
-        world.jobs.resume("default", job.id, epochs=1)
+        world.jobs.resume("default", job.id, More(epochs=1))
 
 
 def test_a_job_that_lives_again_counts_for_the_quota(world: World) -> None:

@@ -169,15 +169,15 @@ def test_a_result_is_registered_once(house: House) -> None:
     written = write_checkpoint(house.objects, job.id)
     assert written.meta.metrics
     best = Best(attempt=1, step=written.meta.step, metrics=written.meta.metrics)
-    house.models.register_result(job, best)
-    house.models.register_result(job, best)
+    house.models.register_result(job, best, "digits")
+    house.models.register_result(job, best, "digits")
     assert [made.version for made in house.models.get("default", "digits").versions] == [1]
 
 
 def test_a_result_that_is_gone_does_not_hold_its_job_back(house: House) -> None:
     point = write_checkpoint(house.objects, "job-other").meta.metrics
     assert point
-    house.models.register_result(house.job(), Best(attempt=1, step=99, metrics=point))
+    house.models.register_result(house.job(), Best(attempt=1, step=99, metrics=point), "digits")
     with pytest.raises(NotFound):
         house.models.get("default", "digits")
 

@@ -3,6 +3,7 @@
 import pytest
 
 from service.cluster.cluster import Sighting
+from service.jobs.control import More
 from service.lifecycle import Job, State
 from service.reconcile.attend import SETTLES
 from service.reconcile.decide import CANCEL_GRACE_S, PAUSE_GRACE_S
@@ -11,6 +12,7 @@ from tests.reconcile.world import World
 from trainer.contract import attempts, layout
 from trainer.contract.attempts import Order
 from trainer.contract.reasons import Code, reason
+from trainer.contract.spec import ResolvedSpec
 
 
 def _message(world: World, job: Job) -> str:
@@ -126,7 +128,7 @@ def test_the_end_of_an_earlier_run_says_nothing_of_a_job_that_was_resumed(world:
     world.train()
     world.tick()
     assert world.state(job) is State.SUCCEEDED
-    world.jobs.resume("default", job.id, epochs=60)
+    world.jobs.resume("default", job.id, More(epochs=60))
     world.jobs.cancel("default", job.id)
     world.cluster.silent = True  # of a job of which nothing runs, nothing need be asked
     world.tick()
@@ -195,6 +197,8 @@ def test_an_elastic_job_grows_when_nobody_is_in_line(world: World) -> None:
     assert world.run(job).workers == 2
     order = attempts.read(world.objects, layout.order(job.id, 1), Order)
     assert order is not None
+    assert isinstance(order.spec, ResolvedSpec)
+    assert isinstance(job.spec, ResolvedSpec)
     assert (order.spec.workers, order.spec.batch_size) == (2, job.spec.batch_size)
     world.cluster.used = 4
     world.pass_time(70, job)

@@ -19,9 +19,12 @@ from service.models.store import ModelStore
 from service.reconcile.attend import Attendant
 from service.reconcile.lease import WHO
 from service.reconcile.loop import LEASE_LASTS, Reconciler
+from service.sweeps.ending import Endings
+from service.sweeps.store import TrialStore
 from tests.jobs.making import Clock, begin, heed, job, measure, point, succeed
 from trainer.contract import attempts, layout
 from trainer.contract.attempts import Best, Halt, Heartbeat, Outcome
+from trainer.contract.evaluation import ResolvedEvaluation
 from trainer.contract.names import submission_id
 from trainer.contract.objects.local import LocalStore
 
@@ -126,6 +129,8 @@ class World:
     clock: Clock = field(default_factory=Clock)
     cluster: FakeCluster = field(default_factory=FakeCluster)
     registered: list[tuple[str, Best]] = field(default_factory=list)
+    deployed: list[tuple[str, str]] = field(default_factory=list)
+    """Project and model."""
     also: Sequence[Callable[[], None]] = ()
     quotas: dict[str, Quota] = field(default_factory=dict)
     """By project."""
@@ -163,6 +168,12 @@ class World:
                 history=History(self.objects),
                 cluster=cluster,
                 register=registry.register,
+                deploy=lambda project, name: self.deployed.append((project, name)),
+                conclude=Endings(
+                    TrialStore(self.engine),
+                    History(self.objects),
+                    self.evaluation,
+                ).conclude,
                 clock=self.clock,
                 storage_url=STORAGE_URL,
             ),
@@ -173,7 +184,10 @@ class World:
         )
         return self.reconciler
 
-    def register(self, made: Job, best: Best) -> None:
+    def evaluation(self, sweep: Job, spec: ResolvedEvaluation) -> Job:
+        return self.jobs.evaluation(sweep, spec)
+
+    def register(self, made: Job, best: Best, name: str) -> None:
         if (made.id, best) not in self.registered:
             self.registered.append((made.id, best))
 

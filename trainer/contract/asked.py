@@ -86,9 +86,6 @@ class Demand(BaseModel, frozen=True, use_attribute_docstrings=True):
 class Placed(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """Fields of every resolved job: what an attempt takes, and where the job stands in line."""
 
-    batch_size: int
-    per_worker_batch: int
-    """Images a worker holds at once: the largest share of a forward pass."""
     workers: int
     """Of an elastic job the most; an attempt's own order says how many it has."""
     min_workers: int | None = None
@@ -114,3 +111,11 @@ class Placed(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=Tr
         return Demand(
             cpus=self.workers * self.cpus_per_worker, gpus=self.workers * self.gpus_per_worker
         )
+
+
+class Batched(Placed, frozen=True, extra="forbid"):
+    """Of jobs whose workers share batches of images."""
+
+    batch_size: int
+    per_worker_batch: int
+    """Images a worker holds at once: the largest share of a forward pass."""

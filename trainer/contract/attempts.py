@@ -132,7 +132,7 @@ class Outcome(BaseModel, frozen=True, use_attribute_docstrings=True):
     at: datetime
 
 
-Document = TypeVar("Document", Order, Started, Halt, Heartbeat, Outcome)
+Document = TypeVar("Document", bound=BaseModel)
 
 
 def read(store: ObjectStore, key: str, kind: type[Document]) -> Document | None:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field, model_validator
 
-from trainer.contract.asked import Asked, Placed
+from trainer.contract.asked import Asked, Batched
 from trainer.contract.names import Name
 from trainer.contract.recipes import Precision
 
@@ -90,7 +90,7 @@ class EvaluatedModel(BaseModel, frozen=True, extra="forbid", use_attribute_docst
     """In the object store."""
 
 
-class ResolvedEvaluation(Placed, frozen=True, extra="forbid"):
+class ResolvedEvaluation(Batched, frozen=True, extra="forbid"):
     """An `EvaluateSpec` with nothing left to decide."""
 
     kind: Literal["evaluate"]

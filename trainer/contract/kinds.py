@@ -6,8 +6,9 @@ from pydantic import Discriminator, Field, Tag
 
 from trainer.contract.evaluation import EvaluateSpec, ResolvedEvaluation
 from trainer.contract.spec import ResolvedSpec, TrainSpec
+from trainer.contract.sweep import ResolvedSweep, SweepSpec
 
-Kind = Literal["train", "evaluate"]
+Kind = Literal["train", "evaluate", "sweep"]
 
 
 def kind_of(body: object) -> object:
@@ -18,10 +19,12 @@ def kind_of(body: object) -> object:
 
 
 JobSpec = Annotated[
-    Annotated[TrainSpec, Tag("train")] | Annotated[EvaluateSpec, Tag("evaluate")],
+    Annotated[TrainSpec, Tag("train")]
+    | Annotated[EvaluateSpec, Tag("evaluate")]
+    | Annotated[SweepSpec, Tag("sweep")],
     Discriminator(kind_of),
 ]
 """The body of `POST /jobs`."""
 
-Resolved = Annotated[ResolvedSpec | ResolvedEvaluation, Field(discriminator="kind")]
+Resolved = Annotated[ResolvedSpec | ResolvedEvaluation | ResolvedSweep, Field(discriminator="kind")]
 """What a job shows and what an attempt obeys."""

@@ -10,11 +10,14 @@ jobs/<job>/<attempt>/order.json                 what the attempt is to do (writt
                      checkpoints/<step>/        model, optimizer, state, manifest
                      analysis.json, .png        responses and gradients by layer, of an evaluation
                      outcome.json               how it ended: created once, by whoever is first
+jobs/<sweep>/trials/<n>/proposal.json           a point that the search wants tried: created once
+                        standing.json           how far that training is (written by the service)
+                        verdict.json            that it is to end early: created once, by the search
 models/<project>/<name>/<version>/claim         whoever created it may write this version
                                   …             weights, transform, golden batch, manifest
 imports/<sha256>/                               an imported file as a checkpoint; of it and how it was read
 datasets/<name>/                                arrays, manifest
-trials/<trial>                                  what the store itself is tried with, removed at once
+probes/<name>                                   what the store itself is tried with, removed at once
 """
 
 
@@ -100,5 +103,22 @@ def dataset(name: str) -> str:
     return f"datasets/{name}"
 
 
-def trial(name: str) -> str:
-    return f"trials/{name}"
+def probe(name: str) -> str:
+    return f"probes/{name}"
+
+
+def trial(job_id: str, number: int) -> str:
+    """`job_id` is the sweep's."""
+    return f"{job(job_id)}/trials/{number:06d}"
+
+
+def proposal(job_id: str, number: int) -> str:
+    return f"{trial(job_id, number)}/proposal.json"
+
+
+def standing(job_id: str, number: int) -> str:
+    return f"{trial(job_id, number)}/standing.json"
+
+
+def verdict(job_id: str, number: int) -> str:
+    return f"{trial(job_id, number)}/verdict.json"

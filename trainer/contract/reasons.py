@@ -19,10 +19,14 @@ class Code(StrEnum):
     STARTING = "starting"
     RUNNING = "running"
     COMPLETED = "completed"
+    STOPPED_BY_SEARCH = "stopped_by_search"
     # Somebody asked for it.
     CANCELLED_BY_USER = "cancelled_by_user"
     PAUSED_BY_USER = "paused_by_user"
     RESUMED_BY_USER = "resumed_by_user"
+    CANCELLED_WITH_SWEEP = "cancelled_with_sweep"
+    PAUSED_WITH_SWEEP = "paused_with_sweep"
+    RESUMED_WITH_SWEEP = "resumed_with_sweep"
     MAX_PENDING_EXCEEDED = "max_pending_exceeded"
     MAX_RUNTIME_EXCEEDED = "max_runtime_exceeded"
     # What was asked cannot be done.
@@ -31,6 +35,8 @@ class Code(StrEnum):
     DATA_CORRUPT = "data_corrupt"
     MODEL_UNUSABLE = "model_unusable"
     OUT_OF_MEMORY_GPU = "out_of_memory_gpu"
+    INVALID_POINT = "invalid_point"
+    TRIALS_FAILED = "trials_failed"
     # The platform failed.
     OUT_OF_MEMORY_HOST = "out_of_memory_host"
     WORKER_LOST = "worker_lost"
@@ -53,15 +59,21 @@ REMEDIES: dict[Code, str] = {
     Code.STARTING: "Nothing to do; the job's logs show how far it is.",
     Code.RUNNING: "Nothing to do; the job's metrics show how far it is.",
     Code.COMPLETED: "Nothing to do; resume it with more epochs to go on.",
+    Code.STOPPED_BY_SEARCH: "Nothing to do; resume it to see how far it would have come.",
     Code.CANCELLED_BY_USER: "Nothing to do; resume it if that was a mistake.",
     Code.PAUSED_BY_USER: "Resume it when it shall go on.",
     Code.RESUMED_BY_USER: "Nothing to do; it starts when its turn comes.",
+    Code.CANCELLED_WITH_SWEEP: "Nothing to do; resume the sweep, or this trial alone.",
+    Code.PAUSED_WITH_SWEEP: "Resume the sweep.",
+    Code.RESUMED_WITH_SWEEP: "Nothing to do; it starts when its turn comes.",
     Code.MAX_PENDING_EXCEEDED: "Raise max_pending, or ask for less of the cluster; then submit it again.",
     Code.MAX_RUNTIME_EXCEEDED: "Resume it to go on for as long again, or submit it with more max_runtime.",
     Code.DIVERGED: "Lower recipe.learning_rate, or raise recipe.warmup_epochs.",
     Code.DATASET_UNAVAILABLE: "Use a bundled data set, or let a machine with a network fetch it once.",
     Code.DATA_CORRUPT: "Replace the file that is named, or remove the data set so that it is fetched anew.",
     Code.MODEL_UNUSABLE: "Name another version; GET /models/{name} lists them.",
+    Code.INVALID_POINT: "Narrow the sweep's space to points that are trainings.",
+    Code.TRIALS_FAILED: "Look at the trials' reasons; submit the sweep again with what they say.",
     Code.OUT_OF_MEMORY_GPU: "Lower batch_size, or use more workers.",
     Code.OUT_OF_MEMORY_HOST: "Lower batch_size, or use fewer workers on a machine.",
     Code.WORKER_LOST: "Look at the job's logs; the machine may have killed the process.",

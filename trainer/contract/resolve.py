@@ -116,7 +116,7 @@ def sized(spec: Resolved, workers: int) -> Resolved:
     turns as keep a worker's share of a forward pass no larger than with all of them."""
     if workers == spec.workers:
         return spec
-    if isinstance(spec, ResolvedEvaluation):
+    if not isinstance(spec, ResolvedSpec):
         return spec.model_copy(update={"workers": workers})
     turns = _turns(spec.workers, workers, spec.batch_size)
     return spec.model_copy(

@@ -1,12 +1,12 @@
 """A training job: what a client may ask (`TrainSpec`) and what will be done (`ResolvedSpec`)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from trainer.contract import archs
 from trainer.contract.archs import Network, Shortcut, Stem, Stride
-from trainer.contract.asked import Asked, Placed
+from trainer.contract.asked import Asked, Batched
 from trainer.contract.evaluation import Protocol
 from trainer.contract.family import Family
 from trainer.contract.names import Name
@@ -93,14 +93,12 @@ class ResolvedStart(BaseModel, frozen=True, extra="forbid", use_attribute_docstr
     """Whether the last layer is theirs too: they know the same classes."""
 
 
-class TrainSpec(Asked, frozen=True, extra="forbid"):
-    """The body of `POST /jobs` for a training."""
+class TrainFields(Asked, frozen=True, extra="forbid"):
+    """What can be said of a training, or of all trials of a sweep."""
 
-    kind: Literal["train"] = "train"
-    """What the job does."""
-    arch: str = Field(max_length=64, examples=["resnet20"])
+    arch: str | None = Field(default=None, max_length=64, examples=["resnet20"])
     """A name of `GET /archs`, or 'resnet' or 'plain' with `depth`."""
-    dataset: Name = Field(examples=["fashion-mnist-mini"])
+    dataset: Name | None = Field(default=None, examples=["fashion-mnist-mini"])
     """A name of `GET /datasets`."""
     depth: int | None = Field(default=None, ge=1, le=10_000)
     """Weighted layers, where `arch` does not say: 18, 34, 50, 101, 152, or 6n+2 in the CIFAR family."""
@@ -149,13 +147,24 @@ class TrainSpec(Asked, frozen=True, extra="forbid"):
         return {"name": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _one_length(self) -> "TrainSpec":
+    def _one_length(self) -> Self:
         if self.epochs is not None and self.iterations is not None:
             raise ValueError("give either 'epochs' or 'iterations', not both")
         return self
 
 
-class ResolvedSpec(Placed, frozen=True, extra="forbid"):
+class TrainSpec(TrainFields, frozen=True, extra="forbid"):
+    """The body of `POST /jobs` for a training."""
+
+    kind: Literal["train"] = "train"
+    """What the job does."""
+    arch: str = Field(max_length=64, examples=["resnet20"])
+    """A name of `GET /archs`, or 'resnet' or 'plain' with `depth`."""
+    dataset: Name = Field(examples=["fashion-mnist-mini"])
+    """A name of `GET /datasets`."""
+
+
+class ResolvedSpec(Batched, frozen=True, extra="forbid"):
     """A `TrainSpec` with nothing left to decide: what a job shows and what an attempt obeys."""
 
     kind: Literal["train"]

@@ -18,6 +18,7 @@ from torch import nn
 from trainer.contract.attempts import Order
 from trainer.contract.evaluation import ResolvedEvaluation
 from trainer.contract.objects.open import open_store
+from trainer.contract.spec import ResolvedSpec
 from trainer.training import attempt, evaluation, logs, notice, vigil
 from trainer.training.device import threads
 from trainer.training.endings import Ended, Fenced, Halted
@@ -70,9 +71,13 @@ def work(config: Mapping[str, str]) -> dict[str, Any]:
 
 def run(order: Order, at: Setting) -> Ended:
     """Do what `order` asks, whatever kind of job it is of. Raises what that kind does."""
-    if isinstance(order.spec, ResolvedEvaluation):
-        return evaluation.run(order, order.spec, at)
-    return attempt.run(order, order.spec, at)
+    match order.spec:
+        case ResolvedEvaluation() as asked:
+            return evaluation.run(order, asked, at)
+        case ResolvedSpec() as asked:
+            return attempt.run(order, asked, at)
+        case _:
+            raise TypeError(f"workers know nothing of a {order.spec.kind}")
 
 
 def _is_draining() -> bool:

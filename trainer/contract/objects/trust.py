@@ -20,7 +20,7 @@ from trainer.contract.objects.store import (
 
 def check_create(store: ObjectStore) -> None:
     """Create one small object twice, under a key of its own. Raises Overwrites, StoreUnavailable."""
-    key = layout.trial(secrets.token_hex(8))
+    key = layout.probe(secrets.token_hex(8))
     try:
         store.create(key, b"first")
         with suppress(AlreadyExists):

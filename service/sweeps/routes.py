@@ -1,0 +1,70 @@
+"""Routes of what a sweep has beside what every job has: its trials and its report."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.responses import PlainTextResponse
+
+from service.deps import JobId, ProjectDep, SweepsDep
+from service.errors import NotFound, StorageUnavailable
+from service.problems import fails_with
+from service.sweeps import examples, markdown, pictures, report
+from service.sweeps.report import Report
+from service.sweeps.schemas import TrialsOut, TrialsWanted
+
+router = APIRouter(prefix="/jobs/{job_id}", tags=["sweeps"])
+
+FAILURES = fails_with(NotFound, StorageUnavailable)
+OTHER_FORMS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {
+            "application/json": {"example": examples.REPORT.model_dump(mode="json")},
+            "text/markdown": {
+                "schema": {"type": "string"},
+                "example": markdown.of(examples.REPORT),
+            },
+            "image/png": {"schema": {"type": "string", "format": "binary"}},
+        }
+    }
+}
+Picture = Annotated[
+    Literal["curves", "iterations", "depth"],
+    Query(
+        description="Of `image/png`: errors against epochs, or against optimizer steps, or the last error "
+        "against depth."
+    ),
+]
+
+
+@router.get("/trials", summary="List a sweep's trials", responses=FAILURES)
+def list_trials(
+    job_id: JobId, project: ProjectDep, sweeps: SweepsDep, wanted: Annotated[TrialsWanted, Query()]
+) -> TrialsOut:
+    """A row for each trial, in the order in which they were proposed. Each is a job of its own, with
+    metrics, logs and checkpoints."""
+    found, after = sweeps.trials(project, job_id, limit=wanted.limit, after=wanted.cursor)
+    return TrialsOut.of(found, after)
+
+
+@router.get(
+    "/report",
+    summary="Read a sweep's report",
+    response_model=Report,
+    responses=FAILURES | OTHER_FORMS,
+)
+def get_report(
+    job_id: JobId,
+    project: ProjectDep,
+    sweeps: SweepsDep,
+    picture: Picture = "curves",
+    accept: Annotated[str, Header(include_in_schema=False)] = "application/json",
+) -> Report | Response:
+    """What the sweep came to, as far as it has come: a row for each training over its seeds, beside the
+    paper's figure. `Accept: text/markdown` gives it as text, `image/png` as a picture."""
+    measured = sweeps.measured(project, job_id)
+    if "image/png" in accept:
+        return Response(pictures.draw(measured, picture), media_type="image/png")
+    written = report.write(measured)
+    if "text/markdown" in accept:
+        return PlainTextResponse(markdown.of(written), media_type="text/markdown")
+    return written
