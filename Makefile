@@ -9,7 +9,7 @@ ARGS ?=
 # Without compiled bytecode every process of Ray takes 2.6 times as long to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup check fix test demo up bench chaos degradation docs clean
+.PHONY: help setup check fix test demo up bench chaos degradation sweep docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ chaos: $(STAMP) ## Kill and freeze the service's processes, for hours; ARGS="kil
 
 degradation: $(STAMP) ## The degradation experiment and its picture, in about 20 minutes on two cores
 	$(VENV)/bin/python -m benchmarks.degradation $(ARGS)
+
+sweep: $(STAMP) ## Plain and residual, each shortcut, two seeds: the report in docs/sweep
+	$(VENV)/bin/python -m benchmarks.sweep_report $(ARGS)
 
 docs: $(STAMP) ## Write docs/reference.md from the code
 	$(VENV)/bin/python -m scripts.write_reference

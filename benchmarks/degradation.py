@@ -5,15 +5,14 @@ Four jobs through REST on a fresh service, two at a time on two cores; a picture
 """
 
 import argparse
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.jobs import service
 from benchmarks.machine import header
-from service.cli.client import Client, connect, known_key
-from service.cli.demo_service import running
+from service.cli.client import Client
 
 DATASET = "fashion-mnist-mini"
 KINDS = ("plain", "resnet")
@@ -128,11 +127,7 @@ def main() -> None:
     }
     archs = [f"{kind}{depth}" for depth in sorted(asked.depths, reverse=True) for kind in KINDS]
     began = time.monotonic()
-    with (
-        tempfile.TemporaryDirectory(prefix="residual-bench-") as folder,
-        running(Path(folder), keep=False) as service,
-        connect(service.url, known_key(service.data_dir)) as client,
-    ):
+    with service() as client:
         curves = train_all(client, archs, body)
     minutes = (time.monotonic() - began) / 60
     curves.sort(key=lambda found: (found.arch.startswith("resnet"), len(found.arch), found.arch))

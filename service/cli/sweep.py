@@ -15,11 +15,14 @@ from service.cli.workers import Workers, meant
 
 LOOK_EVERY_S = 2.0
 PICTURES = ("curves", "depth")
+LAYERS = "responses"
+"""The picture of a sweep that has looked into its networks."""
 HEAD = ("number", "what", "state", "epoch", "lowest", "job")
 ROW = "{number:>5}  {what:<40} {state:<10} {epoch:>9} {lowest:>8}  {job}"
 
 Output = Annotated[
-    Path | None, typer.Option(help="A directory to write report.md and its pictures to.")
+    Path | None,
+    typer.Option(help="A directory to write report.md, its pictures and report.html to."),
 ]
 
 
@@ -111,7 +114,10 @@ def _report(client: Client, job: str, output: Path | None) -> None:
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
         (output / "report.md").write_text(text)
-        for picture in PICTURES:
+        page = client.send("GET", path, headers={"Accept": "text/html"}).text
+        (output / "report.html").write_text(page)
+        looked = any("analysis" in trial["links"] for trial in _trials(client, job))
+        for picture in (*PICTURES, LAYERS) if looked else PICTURES:
             headers, wanted = {"Accept": "image/png"}, {"picture": picture}
             drawn = client.send("GET", path, headers=headers, params=wanted)
             (output / f"{picture}.png").write_bytes(drawn.content)

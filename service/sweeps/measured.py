@@ -57,6 +57,9 @@ class MeasuredTrial(BaseModel, frozen=True, use_attribute_docstrings=True):
     """By epoch, each once; of the one centre view."""
     evaluation: Evaluation | None = None
     """What a protocol other than center ended it with."""
+    responses: tuple[float, ...] = ()
+    """Standard deviation of what each 3×3 layer gives, in forward order; empty where that was not
+    measured."""
 
     @property
     def ending(self) -> Ending:

@@ -1,14 +1,14 @@
 """Routes of what a sweep has beside what every job has: its trials and its report."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from service.deps import JobId, ProjectDep, SweepsDep
 from service.errors import NotFound, StorageUnavailable
 from service.problems import fails_with
-from service.sweeps import examples, markdown, pictures, report
+from service.sweeps import examples, markdown, page, pictures, report
 from service.sweeps.report import Report
 from service.sweeps.schemas import TrialsOut, TrialsWanted
 
@@ -23,15 +23,19 @@ OTHER_FORMS: dict[int | str, dict[str, Any]] = {
                 "schema": {"type": "string"},
                 "example": markdown.of(examples.REPORT),
             },
+            "text/html": {
+                "schema": {"type": "string"},
+                "example": "<!doctype html><html>…</html>",
+            },
             "image/png": {"schema": {"type": "string", "format": "binary"}},
         }
     }
 }
 Picture = Annotated[
-    Literal["curves", "iterations", "depth"],
+    pictures.Picture,
     Query(
         description="Of `image/png`: errors against epochs, or against optimizer steps, or the last error "
-        "against depth."
+        "against depth, or the layers' responses where the sweep has measured them."
     ),
 ]
 
@@ -60,8 +64,11 @@ def get_report(
     accept: Annotated[str, Header(include_in_schema=False)] = "application/json",
 ) -> Report | Response:
     """What the sweep came to, as far as it has come: a row for each training over its seeds, beside the
-    paper's figure. `Accept: text/markdown` gives it as text, `image/png` as a picture."""
+    paper's figure. `Accept: text/markdown` gives it as text, `text/html` as a page with its pictures,
+    `image/png` as one of these."""
     measured = sweeps.measured(project, job_id)
+    if "text/html" in accept:  # first: some browsers would take a PNG as well
+        return HTMLResponse(page.of(measured), headers={"Content-Security-Policy": page.POLICY})
     if "image/png" in accept:
         return Response(pictures.draw(measured, picture), media_type="image/png")
     written = report.write(measured)

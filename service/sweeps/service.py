@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 from service.errors import NotFound
 from service.jobs.service import Jobs
-from service.lifecycle import Job
+from service.lifecycle import Job, State
 from service.sweeps.after import TOGETHER
 from service.sweeps.measured import MeasuredTrial, ReportInput
 from service.sweeps.store import Trial, TrialStore
-from trainer.contract.attempts import MetricPoint, Split
+from trainer.contract import layout
+from trainer.contract.analysis import Analysis
+from trainer.contract.attempts import MetricPoint, Split, read
 from trainer.contract.evaluation import Evaluation
 from trainer.contract.spec import ResolvedSpec
 from trainer.contract.sweep import Metric, ResolvedSweep
@@ -49,21 +51,17 @@ class Sweeps:
         """What it came to so far: `report` and `pictures` are made of it."""
         sweep = self._sweep(project, job_id)
         spec = _spec(sweep)
-        made = self.store.of(sweep.id)
+        made, last = self.store.of(sweep.id), self.store.evaluations(sweep.id)
         varied = dict.fromkeys(field for trial in made for field in trial.point)
         return ReportInput(
             title=spec.name or f"Sweep {sweep.id}",
             varied=tuple(varied),
             metric=spec.search.metric,
-            ensemble=self._ensemble(sweep),
+            ensemble=_ensemble(last.get(TOGETHER)),
             preset=spec.preset,
             scale=spec.scale,
-            trials=tuple(self._told(trial) for trial in made),
+            trials=tuple(self._told(trial, last.get(trial.number)) for trial in made),
         )
-
-    def _ensemble(self, sweep: Job) -> Evaluation | None:
-        job = self.store.evaluations(sweep.id).get(TOGETHER)
-        return job.result.evaluation if job and job.result else None
 
     def _sweep(self, project: str, job_id: str) -> Job:
         job = self.jobs.get(project, job_id)
@@ -78,7 +76,7 @@ class Sweeps:
         lowest = min((getattr(point, metric) for point in points), default=None)
         return Measured(trial, evaluation, points, lowest)
 
-    def _told(self, trial: Trial) -> MeasuredTrial:
+    def _told(self, trial: Trial, evaluation: Job | None) -> MeasuredTrial:
         job = trial.job
         if job is None:
             return MeasuredTrial(
@@ -94,6 +92,17 @@ class Sweeps:
             training=_by_epoch(self._points(trial, "train")),
             validations=tuple(map(_validation, self._points(trial, "val"))),
             evaluation=job.result.evaluation if job.result else None,
+            responses=self._responses(evaluation),
+        )
+
+    def _responses(self, evaluation: Job | None) -> tuple[float, ...]:
+        """Of the 3×3 layers, as in the paper's Fig. 7."""
+        if evaluation is None or evaluation.state is not State.SUCCEEDED:
+            return ()
+        key = layout.analysis(evaluation.id, evaluation.attempt)
+        found = read(self.jobs.objects, key, Analysis)
+        return tuple(
+            layer.response_std for layer in (found.layers if found else ()) if layer.kernel == 3
         )
 
     def _points(self, trial: Trial, split: Split) -> list[MetricPoint]:
@@ -101,6 +110,10 @@ class Sweeps:
         if job is None or not job.attempt:
             return []
         return self.jobs.history.metrics(job.id, job.attempt, split=split)
+
+
+def _ensemble(together: Job | None) -> Evaluation | None:
+    return together.result.evaluation if together and together.result else None
 
 
 def minutes(job: Job) -> float | None:

@@ -22,6 +22,7 @@ from tests.chaos import (
     saving,
     silence,
     storage,
+    sweep,
     zombies,
 )
 from tests.chaos.report import Result, keep, write
@@ -41,6 +42,7 @@ EXPERIMENTS: dict[str, tuple[Run, int]] = {
     "saving": (saving.run, 200),
     "corruption": (corruption.run, 1000),
     "storage": (storage.run, 20),
+    "sweep": (sweep.run, 20),
 }
 """Name → what runs it, and how often for the tables."""
 
@@ -88,7 +90,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("experiment", choices=[*EXPERIMENTS, "all", "report"])
     parser.add_argument("--n", "--kills", type=int, help="how often; default: as in the tables")
-    parser.add_argument("--jobs", type=int, help="of `kills`; default: one for every four")
+    parser.add_argument(
+        "--jobs", type=int, help="of `kills`, at least; default: one for every four"
+    )
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 

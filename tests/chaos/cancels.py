@@ -16,6 +16,7 @@ from tests.chaos.faults import send
 from tests.chaos.figures import percentile
 from tests.chaos.history import History, Submitted
 from tests.chaos.stack import Stack, stack
+from tests.waiting import until
 
 LONG: dict[str, Any] = {
     "arch": "resnet8",
@@ -79,8 +80,11 @@ def _bring_to(stack: Stack, job: str, moment: str, chance: random.Random) -> Non
         stack.until_state(job, "starting", "running")
         time.sleep(chance.uniform(0, 12))
         return
-    while not (stack.job(job)["progress"] or {}).get("step"):
-        time.sleep(LOOK_EVERY_S)
+    until(
+        lambda: (stack.job(job)["progress"] or {}).get("step"),
+        within_s=GIVEN_UP_S,
+        every_s=LOOK_EVERY_S,
+    )
     time.sleep(chance.uniform(0, 3))
     if moment.startswith("frozen"):
         victims = stack.processes("worker" if moment == "frozen worker" else "driver")

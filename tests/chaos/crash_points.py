@@ -14,6 +14,7 @@ from tests.chaos.faults import kill
 from tests.chaos.history import History, Reference, Submitted
 from tests.chaos.kills import SMALL
 from tests.chaos.stack import Stack, stack
+from tests.waiting import until
 from trainer.contract import layout
 from trainer.contract.crashes import SETTING, Point
 
@@ -126,15 +127,19 @@ def _delete(stack: Stack, job: str) -> None:
     _succeed(stack, job)
     assert stack.ask("DELETE", f"/jobs/{job}").status_code in {204, 404}  # 404: it was done before
     assert stack.ask("GET", f"/jobs/{job}").status_code == 404
-    deadline = time.monotonic() + ENDS_WITHIN_S
-    while list(stack.objects.list(layout.job(job) + "/")):
-        assert time.monotonic() < deadline, f"the objects of {job} are never removed"
-        time.sleep(LOOK_EVERY_S)
+    until(
+        lambda: not list(stack.objects.list(layout.job(job) + "/")),
+        within_s=ENDS_WITHIN_S,
+        every_s=LOOK_EVERY_S,
+    )
 
 
 def _until_checkpoint(stack: Stack, job: str) -> None:
-    while not stack.get(f"/jobs/{job}/checkpoints")["items"]:
-        time.sleep(LOOK_EVERY_S)
+    until(
+        lambda: stack.get(f"/jobs/{job}/checkpoints")["items"],
+        within_s=ENDS_WITHIN_S,
+        every_s=LOOK_EVERY_S,
+    )
 
 
 SPECS = {"short": BODY, "longer": LONGER}

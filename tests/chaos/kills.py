@@ -35,8 +35,9 @@ SPECS: dict[str, dict[str, Any]] = {
 
 PAUSE_S = (0.5, 12.0)
 """Between two faults. An attempt takes 10 to 20 s to its first step on two cores: all of its life is hit."""
-AHEAD = 3
-"""How many jobs there are more than the faults so far would need: so there is always one to hit."""
+AT_ONCE = 3
+"""Jobs that have not ended, as long as there are kills to come: every kill meets one that runs, or starts,
+and others that wait behind it."""
 HEALTHY_WITHIN_S = 180.0
 VICTIM_WITHIN_S = 40.0
 """How long a fault waits for a process of its kind: the next attempt may be starting."""
@@ -52,6 +53,7 @@ class Experiment:
     history: History
     specs: tuple[str, ...]
     jobs: int
+    """The least; there are as many as it takes until the last kill."""
     kills: int
     order: random.Random
     """Of the faults: it depends on nothing that happens."""
@@ -60,10 +62,14 @@ class Experiment:
     say: Callable[[str], None]
     submitted: int = 0
     killed: int = 0
+    idle: int = 0
+    """Kills that met no job: only of those that ended in the very moment."""
 
     def run(self, watcher: Watcher) -> None:
         """Until the last job has ended, or nothing moves any more."""
-        submitting = threading.Thread(target=self._submit_all, name="submitter", daemon=True)
+        submitting = threading.Thread(
+            target=self._submit_all, args=[watcher], name="submitter", daemon=True
+        )
         submitting.start()
         while self.killed < self.kills:
             self._strike(choose(self.order), watcher)
@@ -73,14 +79,19 @@ class Experiment:
             self.stack.restart_api()
             time.sleep(1)
 
-    def _submit_all(self) -> None:
-        for number in range(self.jobs):
-            while self.killed < self.kills * (number - AHEAD) / self.jobs:
+    def _submit_all(self, watcher: Watcher) -> None:
+        while self.killed < self.kills or self.submitted < self.jobs:
+            if self._unended(watcher) >= AT_ONCE:
                 time.sleep(0.5)
-            name, key = self.specs[number % len(self.specs)], f"chaos-{number}"
+                continue
+            name, key = self.specs[self.submitted % len(self.specs)], f"chaos-{self.submitted}"
             job = self.stack.submit(SPECS[name] | {"name": key}, key=key)
             self.submitted += 1
             self.history.add(Submitted(at=time.time(), key=key, job=job, spec=name))
+
+    def _unended(self, watcher: Watcher) -> int:
+        """Jobs that have not ended, those among them that nobody has been shown yet."""
+        return self.submitted + len(self.specs) - len(watcher.shown) + watcher.live()
 
     def _strike(self, fault: Fault, watcher: Watcher) -> None:
         """Wait until all answer, and for the moment; then strike. What has no victim by then is left out."""
@@ -94,14 +105,14 @@ class Experiment:
             time.sleep(0.2)  # until the next attempt is so far
         self.history.add(record)
         self.killed += fault.kills
-        live = f"{watcher.live()} of {self.submitted} jobs live"
-        self.say(f"{self.killed}/{self.kills} {fault} at {record.at:.1f}; {live}")
+        live = self._unended(watcher)
+        self.idle += fault.kills and not live
+        told = f"{live} of {self.submitted} jobs live"
+        self.say(f"{self.killed}/{self.kills} {fault} at {record.at:.1f}; {told}")
 
     def _over(self, watcher: Watcher) -> bool:
         """All that were submitted have been seen, and have ended; or they stand still."""
-        all_seen = len(watcher.shown) >= self.submitted + len(self.specs)
-        still = time.monotonic() - watcher.changed_at > STILL_S
-        return still or (all_seen and not watcher.live())
+        return not self._unended(watcher) or time.monotonic() - watcher.changed_at > STILL_S
 
 
 def run(
@@ -113,7 +124,8 @@ def run(
     jobs: int | None = None,
     specs: tuple[str, ...] = tuple(SPECS),
 ) -> dict[str, object]:
-    """`n` kills over `jobs` jobs (default: one for every four kills). The history lies in `folder`."""
+    """`n` kills over at least `jobs` jobs (default: one for every four kills). The history lies in
+    `folder`."""
     began = time.monotonic()
     history = History(folder / "history.jsonl")
     with stack(folder / "stack", database="postgresql", store="seaweed") as running:
@@ -138,6 +150,7 @@ def run(
     return {
         "jobs": experiment.submitted,
         "kills": experiment.killed,
+        "idle_kills": experiment.idle,
         "faults": dict(Counter(record.fault for record in history.struck())),
         "seconds": round(time.monotonic() - began),
         "violations": violations(history.records) + running.wrong,

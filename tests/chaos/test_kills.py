@@ -17,4 +17,5 @@ pytestmark = [
 def test_jobs_survive_kills_of_everything_around_them(tmp_path: Path) -> None:
     result = kills.run(tmp_path, n=10, seed=3, say=print, jobs=3, specs=("resnet8",))
     assert result["violations"] == []
-    assert (result["jobs"], result["kills"]) == (3, 10)
+    assert (result["kills"], result["idle_kills"]) == (10, 0)
+    assert int(str(result["jobs"])) >= 3

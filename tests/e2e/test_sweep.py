@@ -58,10 +58,13 @@ def test_a_grid_is_trained_two_at_a_time_and_reported(running: Running) -> None:
         report = http.get(f"/jobs/{ended['id']}/report").raise_for_status().json()
         text = http.get(f"/jobs/{ended['id']}/report", headers={"Accept": "text/markdown"}).text
         picture = http.get(f"/jobs/{ended['id']}/report", headers={"Accept": "image/png"}).content
+        page = http.get(f"/jobs/{ended['id']}/report", headers={"Accept": "text/html,image/png"})
     assert made["versions"][0]["job"] == best["job"]
     assert len(report["rows"]) == 2
     assert "resnet8" in text.lower().replace("-", "")
     assert picture.startswith(b"\x89PNG")
+    assert page.text.startswith("<!doctype html>")
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
 
 
 def test_asha_ends_the_worse_trials_early(running: Running) -> None:

@@ -2,20 +2,29 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from itertools import combinations
 
+import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from service.sweeps import curve_picture, curves, depth_picture, report
+from service.sweeps import curve_picture, curves, depth_picture, report, response_picture
 from service.sweeps.measured import ReportInput
 from service.sweeps.pictures import draw
-from tests.sweeps.made_up import plausible, preset_input, report_input, stopped, trial
+from tests.sweeps.made_up import (
+    looked_into,
+    plausible,
+    preset_input,
+    report_input,
+    stopped,
+    trial,
+)
 from trainer.contract.space import Point
 
 MINI = {"dataset": "fashion-mnist-mini", "recipe": "paper-cifar", "epochs": 9}
@@ -65,6 +74,11 @@ CASES = {
     "asha": _asha,
     "long labels": _long,
 }
+DRAW: dict[str, Callable[[ReportInput], Figure]] = {
+    "curves": curve_picture.draw,
+    "depth": lambda given: depth_picture.draw(report.write(given)),
+    "responses": lambda given: response_picture.draw(looked_into(given)),
+}
 
 
 def _drawn(figure: Figure) -> list[Axes]:
@@ -73,11 +87,9 @@ def _drawn(figure: Figure) -> list[Axes]:
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("picture", ["curves", "depth"])
+@pytest.mark.parametrize("picture", DRAW)
 def test_nothing_covers_anything_and_all_is_inside(case: str, picture: str) -> None:
-    given = CASES[case]()
-    trained = picture == "curves"
-    figure = curve_picture.draw(given) if trained else depth_picture.draw(report.write(given))
+    figure = DRAW[picture](CASES[case]())
     axes = _drawn(figure)
     legends = [*figure.legends, *(legend for each in axes if (legend := each.get_legend()))]
     texts = [each.title for each in axes] + [each.xaxis.label for each in axes]
@@ -92,7 +104,7 @@ def test_nothing_covers_anything_and_all_is_inside(case: str, picture: str) -> N
         assert box.y1 <= figure.bbox.y1
 
 
-@pytest.mark.parametrize("picture", ["curves", "iterations", "depth"])
+@pytest.mark.parametrize("picture", ["curves", "iterations", "depth", "responses"])
 def test_every_picture_is_a_png_that_can_be_read(picture: str) -> None:
     image = Image.open(BytesIO(draw(_grid(), picture)))  # type: ignore[arg-type]
     assert image.format == "PNG"
@@ -163,6 +175,28 @@ def test_depth_is_drawn_of_trainings_that_came_to_their_end() -> None:
     cut = given.model_copy(update={"trials": (given.trials[0], stopped(given.trials[1], 2))})
     training, _ = depth_picture.draw(report.write(cut)).axes
     assert [tick.get_text() for tick in training.get_xticklabels()] == ["20"]
+
+
+def test_responses_are_drawn_in_order_and_by_size() -> None:
+    given = looked_into(preset_input("paper-figure-7", "fashion-mnist-mini", 0.01))
+    in_order, by_size = (
+        {str(line.get_label()): np.asarray(line.get_ydata()) for line in axes.get_lines()}
+        for axes in response_picture.draw(given).axes
+    )
+    assert {name: len(found) for name, found in in_order.items()} == {
+        "plain-20": 19,
+        "plain-56": 55,
+        "ResNet-20": 19,
+        "ResNet-56": 55,
+        "ResNet-110": 109,
+    }
+    for name, found in by_size.items():
+        assert np.array_equal(found, np.sort(in_order[name])[::-1])
+
+
+def test_responses_that_nobody_measured_are_said_to_be_missing() -> None:
+    texts = [text.get_text() for text in response_picture.draw(_grid()).texts]
+    assert texts[-1].startswith("No network's layers are measured")
 
 
 def test_a_sweep_that_has_measured_nothing_says_so() -> None:
