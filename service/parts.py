@@ -39,6 +39,7 @@ from service.reconcile.loop import Reconciler
 from service.settings import Settings
 from service.sweeps.ending import Endings
 from service.sweeps.follow import Follower
+from service.sweeps.rendering import Renderer
 from service.sweeps.service import Sweeps
 from service.sweeps.store import TrialStore
 from service.system.service import (
@@ -146,7 +147,7 @@ def put_together(settings: Settings, outside: Outside) -> Parts:
         authenticate=auth.authenticator(auth.administrator_key(settings), keys.project_of),
         engine=engine,
         jobs=jobs,
-        sweeps=Sweeps(jobs, trials),
+        sweeps=Sweeps(jobs, trials, Renderer()),
         models=models,
         deployments=deployments,
         predictor=Predictor(deployments, predict.connect(outside.serve_address)),

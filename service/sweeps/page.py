@@ -1,17 +1,23 @@
 """The report of a sweep as one HTML page with its pictures inside: it can be kept, sent and printed."""
 
 from base64 import b64encode
+from collections.abc import Callable, Sequence
 from html import escape
 from string import Template
 
 from markdown_it import MarkdownIt
 
-from service.sweeps import markdown, pictures, report
+from service.sweeps import markdown, report
 from service.sweeps.measured import ReportInput
 from service.sweeps.pictures import Picture
 
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-"""Content security: nothing is fetched and nothing runs."""
+Draw = Callable[[ReportInput, Sequence[Picture]], Sequence[bytes]]
+"""One PNG a name, in their order."""
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+}
+"""Nothing is fetched and nothing runs."""
 LOOK_EVERY_S = 15
 """A browser reads the page of a sweep that moves anew."""
 CAPTIONS: dict[Picture, str] = {
@@ -48,8 +54,10 @@ $figures
 """)
 
 
-def of(given: ReportInput) -> str:
+def of(given: ReportInput, draw: Draw) -> str:
     """The page."""
+    shown = _shown(given)
+    drawn = zip(shown, draw(given, shown), strict=True)
     text = _markdown().render(markdown.of(report.write(given)))
     moves = any(trial.ending == "unfinished" for trial in given.trials)
     return PAGE.substitute(
@@ -58,7 +66,7 @@ def of(given: ReportInput) -> str:
         text=text.replace("<table>", '<div class="table"><table>').replace(
             "</table>", "</table></div>"
         ),
-        figures="\n".join(_figure(given, name) for name in _drawn(given)),
+        figures="\n".join(_figure(name, picture) for name, picture in drawn),
     )
 
 
@@ -67,14 +75,14 @@ def _markdown() -> MarkdownIt:
     return MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
-def _drawn(given: ReportInput) -> list[Picture]:
+def _shown(given: ReportInput) -> list[Picture]:
     found: list[Picture] = ["curves", "depth"]
     return [*found, "responses"] if any(trial.responses for trial in given.trials) else found
 
 
-def _figure(given: ReportInput, name: Picture) -> str:
-    picture, caption = b64encode(pictures.draw(given, name)).decode(), CAPTIONS[name]
+def _figure(name: Picture, picture: bytes) -> str:
+    caption, encoded = CAPTIONS[name], b64encode(picture).decode()
     return (
-        f'<figure><img alt="{caption}" src="data:image/png;base64,{picture}">'
+        f'<figure><img alt="{caption}" src="data:image/png;base64,{encoded}">'
         f"<figcaption>{caption}</figcaption></figure>"
     )

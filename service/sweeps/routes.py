@@ -6,7 +6,7 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from service.deps import JobId, ProjectDep, SweepsDep
-from service.errors import NotFound, StorageUnavailable
+from service.errors import NotFound, StorageUnavailable, Unavailable
 from service.problems import fails_with
 from service.sweeps import examples, markdown, page, pictures, report
 from service.sweeps.report import Report
@@ -54,7 +54,7 @@ def list_trials(
     "/report",
     summary="Read a sweep's report",
     response_model=Report,
-    responses=FAILURES | OTHER_FORMS,
+    responses=fails_with(NotFound, StorageUnavailable, Unavailable) | OTHER_FORMS,
 )
 def get_report(
     job_id: JobId,
@@ -67,10 +67,11 @@ def get_report(
     paper's figure. `Accept: text/markdown` gives it as text, `text/html` as a page with its pictures,
     `image/png` as one of these."""
     measured = sweeps.measured(project, job_id)
+    draw = sweeps.renderer.draw
     if "text/html" in accept:  # first: some browsers would take a PNG as well
-        return HTMLResponse(page.of(measured), headers={"Content-Security-Policy": page.POLICY})
+        return HTMLResponse(page.of(measured, draw), headers=page.HEADERS)
     if "image/png" in accept:
-        return Response(pictures.draw(measured, picture), media_type="image/png")
+        return Response(draw(measured, [picture])[0], media_type="image/png")
     written = report.write(measured)
     if "text/markdown" in accept:
         return PlainTextResponse(markdown.of(written), media_type="text/markdown")

@@ -7,6 +7,7 @@ from service.jobs.service import Jobs
 from service.lifecycle import Job, State
 from service.sweeps.after import TOGETHER
 from service.sweeps.measured import MeasuredTrial, ReportInput
+from service.sweeps.rendering import Renderer
 from service.sweeps.store import Trial, TrialStore
 from trainer.contract import layout
 from trainer.contract.analysis import Analysis
@@ -35,6 +36,7 @@ class Sweeps:
 
     jobs: Jobs
     store: TrialStore
+    renderer: Renderer
 
     def trials(
         self, project: str, job_id: str, *, limit: int, after: int

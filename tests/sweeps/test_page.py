@@ -2,9 +2,12 @@
 browser would run."""
 
 from base64 import b64decode
+from collections.abc import Sequence
 from html.parser import HTMLParser
 
-from service.sweeps import page
+from service.sweeps import page, pictures
+from service.sweeps.measured import ReportInput
+from service.sweeps.pictures import Picture
 from tests.sweeps.made_up import looked_into, preset_input, report_input, trial
 
 
@@ -26,8 +29,16 @@ class Seen(HTMLParser):
         self.text += data
 
 
+def drawn_here(given: ReportInput, names: Sequence[Picture]) -> list[bytes]:
+    return [pictures.draw(given, name) for name in names]
+
+
+def page_of(given: ReportInput) -> str:
+    return page.of(given, drawn_here)
+
+
 def test_a_page_has_a_row_for_each_network_and_its_pictures() -> None:
-    seen = Seen(page.of(preset_input("paper-table-6", "fashion-mnist-mini", 0.01)))
+    seen = Seen(page_of(preset_input("paper-table-6", "fashion-mnist-mini", 0.01)))
     assert seen.tags.count("table") == 1
     assert seen.tags.count("tr") == 1 + 12
     assert "resnet110" in seen.text
@@ -40,12 +51,12 @@ def test_a_page_has_a_row_for_each_network_and_its_pictures() -> None:
 
 def test_the_layers_have_a_picture_where_they_are_measured() -> None:
     given = preset_input("paper-figure-7", "fashion-mnist-mini", 0.01)
-    assert len(Seen(page.of(looked_into(given))).sources) == 1 + len(Seen(page.of(given)).sources)
+    assert len(Seen(page_of(looked_into(given))).sources) == 1 + len(Seen(page_of(given)).sources)
 
 
 def test_names_are_text_and_not_markup() -> None:
     bad = "<script>alert(1)</script> <img src=x> [a](javascript:alert(1))"
-    written = page.of(report_input([trial(1, {"arch": "resnet20"}, [30.0])], title=bad))
+    written = page_of(report_input([trial(1, {"arch": "resnet20"}, [30.0])], title=bad))
     seen = Seen(written)
     assert not {"script", "a"} & set(seen.tags)
     assert all(source.startswith("data:") for source in seen.sources)
@@ -56,5 +67,5 @@ def test_a_browser_reads_the_page_of_a_sweep_that_moves_anew() -> None:
     done = trial(1, {"arch": "resnet20"}, [30.0])
     moving = trial(2, {"arch": "resnet32"}, [30.0], state="running")
     refresh = 'http-equiv="refresh"'
-    assert refresh not in page.of(report_input([done]))
-    assert refresh in page.of(report_input([done, moving]))
+    assert refresh not in page_of(report_input([done]))
+    assert refresh in page_of(report_input([done, moving]))
