@@ -45,7 +45,8 @@ class Endings:
         if sweep.spec.afterwards and not self._evaluated(sweep, sweep.spec.afterwards, made):
             return None
         metric = sweep.spec.search.metric
-        found = [(value, trial) for trial in made if (value := self._value(trial, metric))]
+        values = [(self._value(trial, metric), trial) for trial in made]
+        found = [(value, trial) for value, trial in values if value is not None]
         if not found:
             return Conclusion(None, None, reason(Code.TRIALS_FAILED, _all_failed(made)))
         value, trial = min(found, key=lambda pair: (pair[0], pair[1].number))

@@ -148,6 +148,21 @@ def test_a_sweep_ends_with_its_best_trial(swept: SweepWorld) -> None:
     )
 
 
+def test_a_trial_without_any_error_is_the_best(swept: SweepWorld) -> None:
+    swept.begin()
+    swept.propose({"depth": 20}, {"depth": 32})
+    for number, error in ((1, 0.0), (2, 9.0)):
+        _train(swept, number, error)
+        succeed(swept.world.objects, swept.job(number).id, 1)
+    swept.search_ends()
+    swept.world.tick(2)
+    ended = swept.see()
+    assert ended.state is State.SUCCEEDED
+    assert ended.result is not None
+    assert ended.result.trial is not None
+    assert (ended.result.trial.number, ended.result.trial.value) == (1, 0.0)
+
+
 def test_the_best_trial_is_registered_under_the_sweeps_name_and_deployed(swept: SweepWorld) -> None:
     swept.begin(register_as="best", deploy=True)
     swept.propose({"depth": 20})
