@@ -18,9 +18,12 @@ from trainer.contract.counting import multiply_adds, parameters
 from trainer.contract.datasets import DATASETS
 from trainer.contract.evaluation import EvaluateSpec, ModelRef
 from trainer.contract.objects.options import Options
+from trainer.contract.presets import PRESETS, Preset
 from trainer.contract.reasons import FREE, REMEDIES, RETRIED, Code
 from trainer.contract.recipes import DEEP, RECIPES, Named, RecipeFields
-from trainer.contract.spec import CheckpointEvery, TrainSpec
+from trainer.contract.space import Range
+from trainer.contract.spec import CheckpointEvery, TrainFields, TrainSpec
+from trainer.contract.sweep import Search, SweepSpec
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference.md"
 
@@ -51,14 +54,18 @@ def meaning(field: FieldInfo) -> str:
     return " ".join((field.description or "").split())
 
 
-def fields(model: type[BaseModel], *, prefix: str = "") -> Iterator[str]:
+def fields(
+    model: type[BaseModel], *, prefix: str = "", but: type[BaseModel] | None = None
+) -> Iterator[str]:
+    """A table of the model's fields, without those of `but`."""
     yield "| field | default | range | meaning |\n|---|---|---|---|"
     own = list(model.__annotations__)  # before what it shares with other models
 
     def place(name: str) -> tuple[bool, bool]:
         return not model.model_fields[name].is_required(), name not in own
 
-    for name in sorted(model.model_fields, key=place):
+    shared = but.model_fields if but else {}
+    for name in sorted((name for name in model.model_fields if name not in shared), key=place):
         field = model.model_fields[name]
         shown = f"{prefix}{name.upper() if prefix else name}"
         yield f"| `{shown}` | {default(field)} | {bounds(field)} | {meaning(field)} |"
@@ -80,6 +87,14 @@ def value(named: Named, field: str) -> str:
     return "; ".join(said)
 
 
+def ending(preset: Preset) -> str:
+    """What is measured when the networks are trained."""
+    if preset.afterwards is None:
+        return f"`{preset.protocol}`"
+    what = {"ensemble": "the ensemble of all", "analysis": "layer responses of each"}
+    return f"{what[preset.afterwards.kind]}, `{preset.afterwards.protocol}`"
+
+
 def page() -> Iterator[str]:
     yield "# Reference\n\nWritten by `make docs` from the code; a test keeps it so."
     yield "\n## Settings\n\nEach is an option of `residual up` or an environment variable.\n"
@@ -96,6 +111,20 @@ def page() -> Iterator[str]:
     yield from fields(EvaluateSpec)
     yield "\n### `ensemble`\n\nA list of these.\n"
     yield from fields(ModelRef)
+    yield "\n## A sweep: the body of `POST /jobs` with `kind`\n"
+    yield "Besides these, every field of a training that all its trials share.\n"
+    yield from fields(SweepSpec, but=TrainFields)
+    yield "\n### `search`\n\nA name, or an object of these fields.\n"
+    yield from fields(Search)
+    yield "\n### A range in `space`\n\nInstead of a list of values.\n"
+    yield from fields(Range)
+    yield "\n## Presets\n\nTables and figures of the paper, each as one sweep: `preset`.\n"
+    yield "| name | trainings | data, recipe | ends with | what |\n|---|---|---|---|---|"
+    for preset in PRESETS.values():
+        yield (
+            f"| `{preset.name}` | {len(preset.points)} | `{preset.dataset}`, `{preset.recipe}` "
+            f"| {ending(preset)} | {preset.reproduces}: {preset.title} |"
+        )
     yield "\n## Recipes\n"
     yield "| field | " + " | ".join(f"`{name}`" for name in RECIPES) + " |"
     yield "|---|" + "---|" * len(RECIPES)

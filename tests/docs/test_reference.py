@@ -12,7 +12,9 @@ from scripts.write_reference import page
 from service.settings import Settings
 from trainer.contract.evaluation import EvaluateSpec, ModelRef
 from trainer.contract.recipes import RecipeFields
+from trainer.contract.space import Range
 from trainer.contract.spec import CheckpointEvery, TrainSpec
+from trainer.contract.sweep import Search, SweepSpec
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("service", "trainer", "deploy", "tests", "benchmarks", "scripts")
@@ -24,7 +26,18 @@ def test_the_reference_is_what_the_code_says() -> None:
 
 
 @pytest.mark.parametrize(
-    "model", [Settings, TrainSpec, RecipeFields, CheckpointEvery, EvaluateSpec, ModelRef]
+    "model",
+    [
+        Settings,
+        TrainSpec,
+        RecipeFields,
+        CheckpointEvery,
+        EvaluateSpec,
+        ModelRef,
+        SweepSpec,
+        Search,
+        Range,
+    ],
 )
 def test_every_setting_and_field_is_explained(model: type[BaseModel]) -> None:
     unexplained = [name for name, field in model.model_fields.items() if not field.description]
