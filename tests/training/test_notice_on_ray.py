@@ -26,13 +26,10 @@ WITHIN_S = 250
 """Seconds for what takes 20 on a machine that does nothing else."""
 
 TWO_MACHINES = """
-import sys, ray
+import sys
 from ray.cluster_utils import Cluster
 options = dict(num_cpus=1, object_store_memory=10**8)
-cluster = Cluster(
-    initialize_head=True,
-    head_node_args={**options, "include_dashboard": False, "temp_dir": sys.argv[1]},
-)
+cluster = Cluster(initialize_head=True, head_node_args={**options, "include_dashboard": False})
 second = cluster.add_node(**options)
 cluster.wait_for_nodes()
 print(cluster.gcs_address, second.node_id, flush=True)
@@ -59,16 +56,18 @@ class TwoMachines(Cluster):
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[TwoMachines]:
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # a socket's path has to be short
+    Path(folder, "ray").mkdir()  # where Ray notes its cluster's address before it makes a session
     environment = {
         **os.environ,
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_TMPDIR": folder,
         "TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S": "3",
     }
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     head = subprocess.Popen(
-        [sys.executable, "-c", TWO_MACHINES, folder],
+        [sys.executable, "-c", TWO_MACHINES],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
