@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from service.cli import sweep_plan
 from service.cli.client import Client, JobId, Url, connect
 from service.cli.failure import CommandFailed
 from service.cli.watch import ENDED
@@ -45,6 +46,9 @@ def sweep(  # noqa: PLR0913, PLR0917 - one parameter for each option
     name: Annotated[str | None, typer.Option(help="Free text.")] = None,
     register_as: Annotated[str | None, typer.Option(help="Model to register the best as.")] = None,
     *,
+    dry_run: Annotated[
+        bool, typer.Option(help="Show what it would be, and submit nothing.")
+    ] = False,
     watch: Annotated[bool, typer.Option(help="Stay, and print the report at the end.")] = True,
     output: Output = None,
     url: Url = None,
@@ -67,6 +71,9 @@ def sweep(  # noqa: PLR0913, PLR0917 - one parameter for each option
     }
     body = {field: value for field, value in given.items() if value is not None}
     with connect(url) as client:
+        if dry_run:
+            typer.echo("\n".join(sweep_plan.lines(client.post("/jobs?dry_run=true", body))))
+            return
         job = client.post("/jobs", body)
         typer.echo(job["id"])
         if watch:
@@ -129,11 +136,10 @@ def _trials(client: Client, job: str) -> list[dict[str, Any]]:
 
 
 def _row(trial: dict[str, Any]) -> dict[str, str]:
-    point = ", ".join(f"{field.split('.')[-1]} {value}" for field, value in trial["point"].items())
     epochs = f"{trial['epoch']}/{trial['epochs']}" if trial["epochs"] else ""
     return {
         "number": str(trial["number"]),
-        "what": point[:40],
+        "what": sweep_plan.point(trial["point"]),
         "state": trial["state"] or "refused",
         "epoch": epochs,
         "lowest": f"{trial['lowest']:.2f}" if trial["lowest"] is not None else "",
