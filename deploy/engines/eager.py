@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from deploy.engines.engine import Hardware
+from deploy.engines.engine import Given
 from trainer.evaluation.version import Version
 
 
@@ -18,5 +18,5 @@ class Eager:
         return self.version.logits(pixels).float().cpu()
 
 
-def build(version: Version, hardware: Hardware) -> Eager:  # noqa: ARG001 - a `Kind`'s signature
-    return Eager(version)
+def build(given: Given) -> Eager:
+    return Eager(given.version)

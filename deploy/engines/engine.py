@@ -1,7 +1,8 @@
 """What an engine is: one way of computing a version's logits. `choose` picks one for each replica."""
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -26,11 +27,23 @@ class Hardware(NamedTuple):
     """Whether it multiplies bfloat16 faster than float32."""
 
 
+@dataclass(frozen=True)
+class Given:
+    """What an engine is built from."""
+
+    version: Version
+    hardware: Hardware
+    reference: Tensor
+    """The eager network's logits of the golden batch."""
+    shared: dict[str, Any] = field(default_factory=dict)
+    """What the build of one engine made and that of another may use."""
+
+
 class Kind(NamedTuple):
     """A way of computing, before it is built for a version."""
 
     name: str
     suits: Callable[[Hardware], bool]
     """Whether it can be faster than the others on this hardware."""
-    build: Callable[[Version, Hardware], Engine]
+    build: Callable[[Given], Engine]
     """Takes up to seconds. Raises whatever its library raises."""

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from deploy.engines.engine import Hardware
+from deploy.engines.engine import Given
 from deploy.engines.scaled import Scaled
-from trainer.evaluation.version import Version
 
 
 @dataclass(frozen=True)
@@ -25,8 +24,8 @@ class Inductor:
             return self.module(there).float().cpu()
 
 
-def build(version: Version, hardware: Hardware) -> Inductor:  # noqa: ARG001 - a `Kind`'s signature
+def build(given: Given) -> Inductor:
     """It is compiled by its first batches, once for one image and once for any number."""
-    module = Scaled(version).eval().to(memory_format=torch.channels_last)
+    module = Scaled(given.version).eval().to(memory_format=torch.channels_last)
     compiled: Callable[[Tensor], Tensor] = torch.compile(module, dynamic=None)
-    return Inductor(compiled, version.device)
+    return Inductor(compiled, given.version.device)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from deploy.engines.engine import Hardware
+from deploy.engines.engine import Given
 from deploy.engines.scaled import Scaled
 from trainer.evaluation.version import Version
 
@@ -49,14 +49,13 @@ class Bfloat16:
         return logits
 
 
-def float32(version: Version, hardware: Hardware) -> OpenVino:
-    return _compiled(_model(version), "f32", hardware.threads)
+def float32(given: Given) -> OpenVino:
+    return _compiled(given, "f32")
 
 
-def bfloat16(version: Version, hardware: Hardware) -> Bfloat16:
-    model = _model(version)
-    exact, fast = (_compiled(model, kind, hardware.threads) for kind in ("f32", "bf16"))
-    error = (fast.logits(version.golden) - exact.logits(version.golden)).abs().max().item()
+def bfloat16(given: Given) -> Bfloat16:
+    exact, fast = _compiled(given, "f32"), _compiled(given, "bf16")
+    error = (fast.logits(given.version.golden) - given.reference).abs().max().item()
     return Bfloat16(fast, exact, margin=DOUBT * error)
 
 
@@ -105,10 +104,18 @@ def _model(version: Version) -> Any:
     return model
 
 
-def _compiled(model: Any, precision: str, threads: int) -> OpenVino:
-    options = {
-        "PERFORMANCE_HINT": "LATENCY",  # one batch has all threads
-        "INFERENCE_PRECISION_HINT": precision,
-        "INFERENCE_NUM_THREADS": threads,
-    }
-    return OpenVino(_library().Core().compile_model(model, DEVICE, options).create_infer_request())
+def _compiled(given: Given, precision: str) -> OpenVino:
+    """The version in `precision`, made once for all engines that are built from `given`."""
+    made, key = given.shared, f"openvino {precision}"
+    if "openvino" not in made:
+        made["openvino"] = _model(given.version)
+    if key not in made:
+        options = {
+            "PERFORMANCE_HINT": "LATENCY",  # one batch has all threads
+            "INFERENCE_PRECISION_HINT": precision,
+            "INFERENCE_NUM_THREADS": given.hardware.threads,
+        }
+        compiled = _library().Core().compile_model(made["openvino"], DEVICE, options)
+        made[key] = OpenVino(compiled.create_infer_request())
+    found: OpenVino = made[key]
+    return found
