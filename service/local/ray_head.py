@@ -142,12 +142,11 @@ def token_of(places: Places) -> str:
 def launch(places: Places, ports: RayPorts) -> tuple["subprocess.Popen[bytes]", RayRecord]:
     """Start a head on loopback, in a session of its own: Ctrl-C at a terminal does not reach it."""
     temp_dir = ray_record.new_temp_dir()
-    stats, metrics = free_ports(2)
-    fast = serve_options.options(temp_dir, stats_port=stats, metrics_port=metrics)
+    proxy = serve_options.options(os.environ, temp_dir, free_ports(serve_options.PORTS))
     with places.ray_log.open("ab") as log:
         process = subprocess.Popen(  # noqa: S603  # our own words, no shell
             command(ports, temp_dir),
-            env=fast | environment(places, os.environ),
+            env=proxy | environment(places, os.environ),
             cwd=temp_dir,
             stdin=subprocess.DEVNULL,
             stdout=log,
