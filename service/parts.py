@@ -122,7 +122,9 @@ def put_together(settings: Settings, outside: Outside) -> Parts:
     models = Models(registered, objects, jobs, utc_now)
     deployed = DeploymentStore(engine)
     deployments = Deployments(deployed, models, utc_now)
-    options = ReplicaOptions(storage_url, settings.replica_cpus, settings.replica_gpus)
+    options = ReplicaOptions(
+        storage_url, settings.replica_cpus, settings.replica_gpus, settings.serve_engine
+    )
     rollout = Rollout(deployed, outside.serve, options, utc_now)
     reconciler = Reconciler(
         attendant=Attendant(

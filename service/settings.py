@@ -5,6 +5,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from trainer.contract.serving import Engine
+
 
 class Settings(BaseSettings):
     """Read from the environment; the command line's options win over it."""
@@ -47,6 +49,9 @@ class Settings(BaseSettings):
     """CPUs that a serving replica reserves. On a laptop it shares those of training."""
     replica_gpus: float = Field(default=0, ge=0, le=8)
     """GPUs that a serving replica reserves; 0 serves on CPUs."""
+    serve_engine: Engine = "auto"
+    """What replicas compute with. `auto` measures what suits the machine and takes the fastest that answers
+    as the network does."""
     webhook_hosts: str = ""
     """Where webhooks may lead: host (any port) or host:port, separated by commas. Default: nowhere."""
     max_body_bytes: int = Field(default=1 << 20, ge=1024)

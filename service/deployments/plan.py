@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from service.deployments.deployment import Actual, Deployment
 from service.deployments.serve import Application, SeenApplication
 from trainer.contract import layout
-from trainer.contract.serving import APPLICATION, DEPLOYMENT, ReplicaArgs
+from trainer.contract.serving import APPLICATION, DEPLOYMENT, Engine, ReplicaArgs
 
-ONGOING_TARGET = 2
-"""Requests in work at a replica, above which another one is started."""
+ONGOING_TARGET = 8
+"""Requests in work at a replica, above which another one is started: a full batch on a CPU."""
 
 EXCEPTION = re.compile(r"^(?:[a-z_]\w*\.)*[A-Z]\w*: ")
 """The name of an exception at the start of a stack trace's last line."""
@@ -26,6 +26,7 @@ class ReplicaOptions:
     cpus: float
     """CPUs it reserves; 0 shares those of training."""
     gpus: float
+    engine: Engine = "auto"
 
 
 def application_name(project: str, name: str, version: int) -> str:
@@ -91,7 +92,9 @@ def _application(deployment: Deployment, version: int, options: ReplicaOptions) 
         prefix=layout.model_version(deployment.project, deployment.name, version),
         name=deployment.name,
         version=version,
-        threads=max(1, int(options.cpus)),
+        # One that reserves nothing shares the whole machine.
+        threads=max(1, int(options.cpus)) if options.cpus else 0,
+        engine=options.engine,
     )
     replicas = deployment.desired.replicas
     # Also where both are equal: a fixed number would be another kind of application to Serve, and

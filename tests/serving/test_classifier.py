@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from deploy.classifier import Classifier, Refused
+from deploy.classifier import Classifier, Question, Refused
+from deploy.engines.choose import choose, here
 from tests.serving.pictures import png
 from tests.serving.versions import CLASSES, Written, probabilities, write_checkpoint
 from trainer.contract.objects.local import LocalStore
@@ -18,7 +19,8 @@ Load = Callable[[Written], Classifier]
 
 
 def answers(classifier: Classifier, images: list[bytes], top_k: int) -> tuple[ImageResult, ...]:
-    return classifier.classify(classifier.prepare(images), top_k=top_k)
+    (answered,) = classifier.classify([Question(classifier.prepare(images), top_k)])
+    return answered
 
 
 @pytest.fixture
@@ -28,7 +30,11 @@ def store(tmp_path: Path) -> LocalStore:
 
 @pytest.fixture
 def load(store: LocalStore) -> Load:
-    return lambda written: Classifier(version.load(store, written.prefix, device=CPU))
+    def loaded(written: Written) -> Classifier:
+        found = version.load(store, written.prefix, device=CPU)
+        return Classifier(found, choose(found, here(CPU, 1), wanted="openvino-f32"))
+
+    return loaded
 
 
 def test_it_gives_the_probabilities_of_a_direct_forward_pass(store: LocalStore, load: Load) -> None:
@@ -53,3 +59,17 @@ def test_a_bad_image_among_several_is_named(store: LocalStore, load: Load) -> No
     with pytest.raises(Refused) as refused:
         load(write_checkpoint(store, "job-1")).prepare([png(), b"no image"])
     assert (refused.value.index, refused.value.status) == (1, 415)
+
+
+def test_questions_of_one_batch_keep_their_own_images_and_top_k(
+    store: LocalStore, load: Load
+) -> None:
+    classifier = load(write_checkpoint(store, "job-1"))
+    asked = [([png(1), png(2)], 3), ([png(3)], 1), ([png(4)], 1000)]
+    questions = [Question(classifier.prepare(images), top_k) for images, top_k in asked]
+    for (images, top_k), together in zip(asked, classifier.classify(questions), strict=True):
+        alone = answers(classifier, images, top_k)
+        assert [[p.index for p in result.predictions] for result in together] == [
+            [p.index for p in result.predictions] for result in alone
+        ]
+        assert [len(result.predictions) for result in together] == [min(top_k, 10)] * len(images)

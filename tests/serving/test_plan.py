@@ -1,5 +1,6 @@
 """Which applications should run follows from the deployments alone."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import product
 from typing import get_args
@@ -48,6 +49,14 @@ def test_an_application_says_all_that_a_replica_needs() -> None:
     assert replica["ray_actor_options"] == {"num_cpus": 2.5, "num_gpus": 0}
     assert replica["autoscaling_config"]["min_replicas"] == 1
     assert replica["autoscaling_config"]["max_replicas"] == 3
+
+
+def test_a_replica_has_the_threads_it_reserves_and_without_a_reservation_all() -> None:
+    for cpus, threads in ((0, 0), (0.5, 1), (1, 1), (4, 4)):
+        options = replace(OPTIONS, cpus=cpus, engine="openvino-f32")
+        (application,) = wanted([deployment(1)], resting=frozenset(), options=options)
+        args = ReplicaArgs.model_validate(application["args"])
+        assert (args.threads, args.engine) == (threads, "openvino-f32")
 
 
 def test_the_old_version_runs_until_the_new_one_serves() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -104,6 +105,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
                 "ray_address": record.address,
                 "ray_token": ray.token,
                 "serve_address": record.serve_address,
+                "serve_engine": "openvino-f32",  # whose answers can be told from eager's by 1e-5 only
             }
         )
         parts = assemble(settings)
@@ -208,6 +210,25 @@ def test_a_corrupt_version_never_serves_and_the_old_one_goes_on(world: World) ->
     assert world.predict(PNG).json()["version"] == old
     world.deploy(version=old)
     assert world.reaches("ready")["message"] is None
+
+
+def test_prometheus_finds_the_seconds_of_each_stage_by_model_and_version(world: World) -> None:
+    number = world.serving()
+    assert world.predict(PNG).status_code == 200
+
+    def scraped() -> str:
+        groups = world.ray.get("/api/prometheus/sd").raise_for_status().json()
+        targets = [target for group in groups for target in group["targets"]]
+        return "".join(httpx.get(f"http://{target}/metrics").text for target in targets)
+
+    def counted(stage: str) -> bool:
+        wanted = {f'stage="{stage}"', 'model="shapes"', f'version="{number}"'}
+        lines = scraped().splitlines()
+        names = [line for line in lines if line.startswith("ray_residual_predict_seconds_count")]
+        return any(all(label in name for label in wanted) for name in names)
+
+    for stage in ("decode", "queue", "compute", "encode"):
+        until(partial(counted, stage), within_s=60)
 
 
 def test_a_serve_that_lost_everything_gets_it_back(world: World) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from deploy.classifier import Classifier
+from deploy.classifier import Classifier, Question
+from deploy.engines.choose import choose, here
 from service.settings import Settings
 from service.stores import storage_url
 from tests.api.conftest import serving
@@ -78,8 +79,9 @@ def test_without_a_service_a_file_is_imported_once_and_exported_proved(
     assert "cifar version 2" in residual(data_dir, *words, "--mean", "0.5", "0.5", "0.5").stdout
     store = open_store(storage_url(Settings(data_dir=data_dir)))
     prefix = layout.model_version("default", "cifar", 1)
-    classifier = Classifier(load(store, prefix, device=torch.device("cpu")))
-    (result,) = classifier.classify(classifier.prepare([png(1)]), top_k=10)
+    version = load(store, prefix, device=torch.device("cpu"))
+    classifier = Classifier(version, choose(version, here(version.device, 1)))
+    ((result,),) = classifier.classify([Question(classifier.prepare([png(1)]), top_k=10)])
     assert {prediction.label for prediction in result.predictions} == set(NAMES)
     exported = tmp_path / "out.onnx"
     export = ("export", "cifar", "--version=1", "--format=onnx", f"--output={exported}")

@@ -5,6 +5,7 @@ The service sends images of one request in one body, as `pack` joins them; a rep
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -17,6 +18,11 @@ DEPLOYMENT = "replica"
 MAX_IMAGES = 64
 """Images in one request."""
 MAX_TOP_K = 1000
+TIMEOUT_HEADER = "x-request-timeout-seconds"
+"""Of a request to a replica: after so long nobody waits for the answer, and it is not computed."""
+
+Engine = Literal["auto", "eager", "openvino-f32", "openvino-bf16", "inductor-bf16"]
+"""What a replica computes with; auto is the fastest there that answers as the network does."""
 
 _LENGTH_BYTES = 4
 
@@ -30,7 +36,9 @@ class ReplicaArgs(BaseModel, frozen=True, extra="forbid", use_attribute_docstrin
     name: Name
     version: int
     threads: int
-    """Of one forward pass on a CPU."""
+    """Of one forward pass on a CPU; 0 takes as many as the machine has."""
+    engine: Engine = "auto"
+    """See `deploy/engines`."""
 
 
 class Prediction(BaseModel, frozen=True, use_attribute_docstrings=True):
@@ -87,7 +95,7 @@ class Refusal(BaseModel, frozen=True, use_attribute_docstrings=True):
     """Why a replica did not classify a request."""
 
     status: int
-    """HTTP status that the client is to get: 413, 415 or 422."""
+    """HTTP status that the client is to get: 413, 415, 422 or 503."""
     detail: str
     """A sentence."""
     index: int | None

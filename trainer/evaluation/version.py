@@ -39,6 +39,8 @@ class Version:
     meta: CheckpointMeta
     device: torch.device
     """Of the network and the mean."""
+    golden: Tensor
+    """Prepared images uint8 (B, 3, S, S) of the validation set, with which the version was proved."""
 
     @torch.inference_mode()
     def logits(self, pixels: Tensor) -> Tensor:
@@ -64,6 +66,7 @@ def load(store: ObjectStore, prefix: str, *, device: torch.device) -> Version:
         pixel_mean=preprocess["pixel_mean"],
         meta=found.meta,
         device=device,
+        golden=golden["images"],
     )
     prove(version, golden["images"], golden["logits"])
     return version

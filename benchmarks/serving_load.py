@@ -1,0 +1,111 @@
+"""Closed-loop clients of an HTTP server: each sends its next request when it has its answer.
+
+A process of its own, `python -m benchmarks.serving_load '{"url": …}'`; used by `benchmarks.serving`.
+"""
+
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+
+import aiohttp
+
+REFUSED_PAUSE_S = 1.0
+"""What Retry-After asks for; a client that is refused waits so long."""
+
+
+Answered = tuple[float, float, int]
+"""When, after how many seconds, with which status; 0 is none."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is sent, by how many, for how long."""
+
+    url: str
+    body: str
+    """Path of a file."""
+    clients: int
+    seconds: float
+    headers: dict[str, str] = field(default_factory=dict)
+    warm_s: float = 2.0
+    """Not counted, at the start."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Of the answers that came within the time."""
+
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+    statuses: dict[str, int]
+    cpu_s: float
+    """Of the generator itself, a second of measuring: far below 1, or it is the bottleneck."""
+
+
+async def one_client(
+    load: Load,
+    session: aiohttp.ClientSession,
+    body: bytes,
+    until: float,
+    seen: list[Answered],
+) -> None:
+    while (began := time.monotonic()) < until:
+        try:
+            async with session.post(load.url, data=body) as answer:
+                await answer.read()
+                status = answer.status
+        except (aiohttp.ClientError, TimeoutError):
+            status = 0
+        ended = time.monotonic()
+        seen.append((ended, ended - began, status))
+        if status != 200:
+            await asyncio.sleep(REFUSED_PAUSE_S)
+
+
+async def measured(load: Load) -> Measured:
+    with open(load.body, "rb") as file:
+        body = file.read()
+    seen: list[Answered] = []
+    began = time.monotonic()
+    start, until = began + load.warm_s, began + load.warm_s + load.seconds
+    connector = aiohttp.TCPConnector(limit=0)
+    timeout = aiohttp.ClientTimeout(total=60)
+    async with aiohttp.ClientSession(
+        connector=connector, headers=load.headers, timeout=timeout
+    ) as session:
+        await asyncio.gather(
+            *(one_client(load, session, body, until, seen) for _ in range(load.clients))
+        )
+    within = [(took, status) for ended, took, status in seen if start <= ended <= until]
+    good = sorted(took * 1000 for took, status in within if status == 200)
+    if len(good) < 2:
+        return Measured(0.0, 0.0, 0.0, _counted(within), time.process_time())
+    cuts = statistics.quantiles(good, n=100, method="inclusive")
+    cpu = time.process_time() / (load.warm_s + load.seconds)
+    return Measured(len(good) / load.seconds, cuts[49], cuts[98], _counted(within), cpu)
+
+
+def run(load: Load) -> Measured:
+    """In another process, once it has ended."""
+    command = [sys.executable, "-m", "benchmarks.serving_load", json.dumps(asdict(load))]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return Measured(**json.loads(done.stdout))
+
+
+def _counted(within: list[tuple[float, int]]) -> dict[str, int]:
+    return dict(Counter(str(status) for _, status in within))
+
+
+def main() -> None:
+    load = Load(**json.loads(sys.argv[1]))
+    print(json.dumps(asdict(asyncio.run(measured(load)))))
+
+
+if __name__ == "__main__":
+    main()
