@@ -23,6 +23,7 @@ from service.deployments.serve import Serve
 from service.deployments.service import Deployments
 from service.deployments.store import DeploymentStore
 from service.ids import new_id, new_job_id
+from service.inference.service import Inference
 from service.jobs.service import Jobs
 from service.jobs.store import JobStore
 from service.keys.quotas import Quotas
@@ -71,6 +72,7 @@ class Parts:
     models: Models
     deployments: Deployments
     predictor: Predictor
+    inference: Inference
     catalogue: Catalogue
     webhooks: Webhooks
     keys: Keys
@@ -123,6 +125,7 @@ def put_together(settings: Settings, outside: Outside) -> Parts:
     deployments = Deployments(deployed, models, utc_now)
     options = ReplicaOptions(storage_url, settings.replica_cpus, settings.replica_gpus)
     rollout = Rollout(deployed, outside.serve, options, utc_now)
+    predictor = Predictor(deployments, predict.connect(outside.serve_address))
     reconciler = Reconciler(
         attendant=Attendant(
             store=store,
@@ -149,7 +152,8 @@ def put_together(settings: Settings, outside: Outside) -> Parts:
         sweeps=Sweeps(jobs, trials),
         models=models,
         deployments=deployments,
-        predictor=Predictor(deployments, predict.connect(outside.serve_address)),
+        predictor=predictor,
+        inference=Inference(deployments, predictor),
         catalogue=Catalogue(objects),
         webhooks=webhooks,
         keys=keys,

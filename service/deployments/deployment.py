@@ -59,6 +59,11 @@ class Deployment:
     """When it was last asked for."""
 
     @property
+    def answering(self) -> tuple[int, ...]:
+        """The versions that answer now."""
+        return () if self.serving_version is None else (self.serving_version,)
+
+    @property
     def state(self) -> State:
         if self.actual.health in ("failed", "unhealthy"):
             return self.actual.health

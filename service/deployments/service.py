@@ -56,6 +56,10 @@ class Deployments:
             raise _not_deployed(name)
         return found
 
+    def all(self, project: str) -> list[Deployment]:
+        """By name."""
+        return self.store.of_project(project)
+
     def take_down(self, project: str, name: str) -> None:
         """It answers no more; its replicas end within seconds. Raises NotFound."""
         if not self.store.delete(project, name):
@@ -81,7 +85,7 @@ class Deployments:
         return found.name, serving
 
     def _only(self, project: str) -> Deployment:
-        deployed = self.store.of_project(project)
+        deployed = self.all(project)
         if not deployed:
             raise NotFound(
                 "No model is deployed; PUT /models/NAME/deployment deploys one of GET /models."

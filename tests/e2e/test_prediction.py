@@ -92,11 +92,12 @@ def test_several_files_are_answered_in_their_order(http: httpx.Client) -> None:
         (b"not an image", "image/png", 415),
         (png(digit())[:60], "image/png", 415),
         (b"", "image/png", 422),
-        (b"{}", "application/json", 415),
+        (b"{}", "application/json", 422),
+        (b"{}", "text/plain", 415),
         (png(Image.new("1", (6000, 6000))), "image/png", 413),
         (b"0" * (21 << 20), "image/png", 413),
     ],
-    ids=["text", "truncated", "empty", "json", "36 megapixels", "21 megabytes"],
+    ids=["text", "truncated", "empty", "json", "text/plain", "36 megapixels", "21 megabytes"],
 )
 def test_what_is_no_usable_image_is_refused_in_a_sentence(
     http: httpx.Client, data: bytes, kind: str, status: int
