@@ -1,6 +1,7 @@
 """Everything the service is made of, put together once. `main` and its routes use it."""
 
 import os
+import random
 import secrets
 import socket
 from collections.abc import Callable
@@ -125,7 +126,8 @@ def put_together(settings: Settings, outside: Outside) -> Parts:
     deployments = Deployments(deployed, models, utc_now)
     options = ReplicaOptions(storage_url, settings.replica_cpus, settings.replica_gpus)
     rollout = Rollout(deployed, outside.serve, options, utc_now)
-    predictor = Predictor(deployments, predict.connect(outside.serve_address))
+    replicas = predict.connect(outside.serve_address)
+    predictor = Predictor(deployments, replicas, random.random)
     reconciler = Reconciler(
         attendant=Attendant(
             store=store,

@@ -1,10 +1,20 @@
 """What the deployment routes take and give."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from service.deployments.deployment import Actual, Deployment, Desired, Replicas, State
+from service.deployments.deployment import (
+    Actual,
+    Canary,
+    CanarySeen,
+    CanaryState,
+    Deployment,
+    Desired,
+    Replicas,
+    State,
+)
 from service.http.example import example
 from service.models.schemas import Number, links
 from trainer.contract.names import Name
@@ -14,12 +24,19 @@ MAX_REPLICAS = 256
 _EXAMPLE = Deployment(
     project="default",
     name="fashion",
-    desired=Desired(version=1, alias=None, replicas=Replicas(min=1, max=1)),
-    target=1,
-    serving_version=1,
+    desired=Desired(
+        version=2,
+        alias=None,
+        replicas=Replicas(min=1, max=2),
+        canary=Canary(version=3, percent=10, replicas=Replicas(min=1, max=1)),
+    ),
+    target=2,
+    serving_version=2,
     actual=Actual(health="running", replicas=1),
     message=None,
     changed_at=datetime(2026, 1, 31, 12, 0, tzinfo=UTC),
+    canary_seen=CanarySeen(version=3, health="running", replicas=1, message=None),
+    previous_version=1,
 )
 
 
@@ -41,26 +58,81 @@ class ReplicasIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
         return Replicas(min=self.min, max=self.max or self.min)
 
 
+class CanaryIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
+    """A version that is tried on some of the requests, beside the one that serves."""
+
+    version: Number
+    percent: float = Field(ge=0, le=100)
+    """Of the requests that ask for no version; 0 starts it and sends it none."""
+    replicas: ReplicasIn = ReplicasIn()
+
+    def decided(self) -> Canary:
+        return Canary(version=self.version, percent=self.percent, replicas=self.replicas.decided())
+
+
 class DeploymentIn(BaseModel):
     """Which version is to serve: one by number, or whatever one an alias means."""
 
     model_config = ConfigDict(
         extra="forbid",
         use_attribute_docstrings=True,
-        json_schema_extra={"examples": [{"version": 1, "replicas": {"min": 1, "max": 2}}]},
+        json_schema_extra={
+            "examples": [
+                {"version": 1, "replicas": {"min": 1, "max": 2}},
+                {"version": 2, "canary": {"version": 3, "percent": 10}},
+            ]
+        },
     )
 
     version: Number | None = None
-    """Default: the newest."""
+    """Default: the newest; beside a canary, what is deployed already."""
     alias: Name | None = None
     """Instead of `version`: the deployment follows the alias when it moves."""
     replicas: ReplicasIn = ReplicasIn()
+    canary: CanaryIn | None = None
+    """Left out, there is none: a canary is promoted by deploying its version."""
 
     @model_validator(mode="after")
     def _one_of_them(self) -> "DeploymentIn":
         if self.version is not None and self.alias is not None:
             raise ValueError("give either 'version' or 'alias', not both")
         return self
+
+    def decided(self) -> dict[str, Any]:
+        """As `Deployments.ask` takes it."""
+        return {
+            "version": self.version,
+            "alias": self.alias,
+            "replicas": self.replicas.decided(),
+            "canary": self.canary.decided() if self.canary else None,
+        }
+
+
+class CanaryOut(BaseModel, use_attribute_docstrings=True):
+    """A version that is tried, and how that goes."""
+
+    version: int
+    percent: float
+    """Of the requests, while it is ready."""
+    state: CanaryState
+    replicas: int
+    """Running ones."""
+    message: str | None
+    """Why it gets no requests, when it gets none."""
+
+    @classmethod
+    def of(cls, deployment: Deployment) -> "CanaryOut | None":
+        wanted, state, seen = deployment.canary, deployment.canary_state, deployment.canary_seen
+        if wanted is None or state is None:
+            return None
+        known = seen if seen and seen.version == wanted.version else None
+        return cls(
+            version=wanted.version,
+            percent=wanted.percent,
+            state=state,
+            replicas=known.replicas if known else 0,
+            message=known.message if known else None,
+        )
 
 
 class DeploymentOut(BaseModel, use_attribute_docstrings=True):
@@ -74,11 +146,14 @@ class DeploymentOut(BaseModel, use_attribute_docstrings=True):
     """That `desired` means now."""
     state: State
     serving_version: int | None
-    """That answers POST /predict now."""
+    """That answers POST /predict now, but for the canary's share."""
+    previous_version: int | None
+    """That served before; a rollback leads to it."""
     replicas: int
     """Running ones of the desired version."""
     message: str | None
     """Why the desired version does not serve, when it does not."""
+    canary: CanaryOut | None
     changed_at: datetime
     links: dict[str, str]
 
@@ -90,8 +165,10 @@ class DeploymentOut(BaseModel, use_attribute_docstrings=True):
             version=deployment.target,
             state=deployment.state,
             serving_version=deployment.serving_version,
+            previous_version=deployment.previous_version,
             replicas=deployment.actual.replicas,
             message=deployment.message,
+            canary=CanaryOut.of(deployment),
             changed_at=deployment.changed_at,
             links=links(deployment.name) | {"self": f"/models/{deployment.name}/deployment"},
         )

@@ -1,6 +1,6 @@
 """Predictions: finds who answers, sends the images there, and puts failures into this service's words."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -38,6 +38,8 @@ class Predictor:
     deployments: Deployments
     replicas: httpx.AsyncClient
     """Of Ray Serve's HTTP proxy."""
+    dice: Callable[[], float]
+    """From 0 to below 1: who answers, when there is a canary."""
 
     async def predict(  # noqa: PLR0913 - one parameter for each of the question's
         self,
@@ -53,13 +55,16 @@ class Predictor:
         if not 0 < len(images) <= MAX_IMAGES:
             raise Invalid(f"Send 1 to {MAX_IMAGES} images in a request, not {len(images)}.")
         find = partial(self.deployments.answering, project, model, version=version, alias=alias)
-        who = await to_thread.run_sync(find)
+        who = await to_thread.run_sync(partial(find, dice=self.dice()))
         query, body = {"top_k": top_k or ALL}, pack(images)
         outcome = await self._post(plan.route(project, *who), body, query)
-        if _is_worth_another(outcome):
-            # A replica died, or a switch to another version came between finding and asking.
-            who = await to_thread.run_sync(find)
-            outcome = await self._post(plan.route(project, *who), body, query)
+        if _failed(outcome):
+            # A replica died, or a switch to another version came between finding and asking. What a
+            # canary cannot answer is not the client's loss: the version that serves does. That one, if
+            # it only has too much to do, is not given more.
+            other = await to_thread.run_sync(find)
+            if other != who or _lost(outcome):
+                who, outcome = other, await self._post(plan.route(project, *other), body, query)
         return _read(outcome, *who, count=len(images))
 
     async def close(self) -> None:
@@ -79,9 +84,16 @@ def connect(address: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=address, timeout=TIMEOUT, limits=limits, trust_env=False)
 
 
-def _is_worth_another(outcome: Outcome) -> bool:
-    """Whether another replica may well answer. Asking twice does no harm: to classify changes nothing.
-    A replica that is slow, or has too much to do, is not given more."""
+def _failed(outcome: Outcome) -> bool:
+    """Whether another replica may well answer. Asking twice does no harm: to classify changes nothing."""
+    return _lost(outcome) or (
+        isinstance(outcome, httpx.Response)
+        and outcome.status_code == httpx.codes.SERVICE_UNAVAILABLE
+    )
+
+
+def _lost(outcome: Outcome) -> bool:
+    """Whether the replica, or the way to it, is gone; one that is slow is not."""
     if isinstance(outcome, httpx.HTTPError):
         return not isinstance(outcome, httpx.TimeoutException)
     return outcome.status_code in LOST

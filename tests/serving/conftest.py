@@ -20,7 +20,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         replicas = httpx.AsyncClient(
             base_url="http://serve", transport=httpx.MockTransport(made.replica)
         )
-        predictor = Predictor(service.parts.deployments, replicas)
+        predictor = Predictor(service.parts.deployments, replicas, lambda: made.dice)
         service.app.state.parts = replace(
             service.parts,
             predictor=predictor,

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from service.deployments.deployment import PENDING, Actual, Desired, Replicas
+from service.deployments.deployment import PENDING, Actual, Canary, CanarySeen, Desired, Replicas
 from service.models.store import ModelVersion
 from tests.api.conftest import Service
 from tests.serving.pictures import png
@@ -24,6 +24,7 @@ class World:
     """The real application, and replicas that answer as the test says."""
 
     service: Service
+    dice: float = 0.5
     asked: list[httpx.Request] = field(default_factory=list)
     answer: Answer = field(default_factory=lambda: classified)
 
@@ -36,7 +37,9 @@ class World:
             made = ModelVersion("default", name, number, f"{name}-{number}", meta("job-1"), AT)
             self.service.parts.models.store.insert(made)
 
-    def deploy(self, name: str, version: int, *, serving: int | None) -> None:
+    def deploy(
+        self, name: str, version: int, *, serving: int | None, previous: int | None = None
+    ) -> None:
         """A deployment, as the rollout would have noted it."""
         store = self.service.parts.deployments.store
         desired = Desired(version=version, alias=None, replicas=Replicas(min=1, max=1))
@@ -44,7 +47,25 @@ class World:
         found = store.get("default", name)
         assert found
         running = Actual(health="running", replicas=1) if serving == version else PENDING
-        store.note(replace(found, serving_version=serving, actual=running))
+        store.note(
+            replace(found, serving_version=serving, previous_version=previous, actual=running)
+        )
+
+    def try_out(
+        self, name: str, version: int, *, canary: int, percent: float, ready: bool = True
+    ) -> None:
+        """A deployment with a canary, as the rollout would have noted it."""
+        store, one = self.service.parts.deployments.store, Replicas(min=1, max=1)
+        wanted = Canary(version=canary, percent=percent, replicas=one)
+        desired = Desired(version=version, alias=None, replicas=one, canary=wanted)
+        seen = CanarySeen(
+            version=canary,
+            health="running" if ready else "failed",
+            replicas=1,
+            message=None if ready else f"Version {canary} did not start: it is damaged.",
+        )
+        actual = Actual(health="running", replicas=1)
+        store.ask("default", name, desired, actual=actual, at=AT, canary=seen)
 
     def ask(self, query: str = "", **request: Any) -> httpx.Response:
         request = request or {"content": png(), "headers": PNG}

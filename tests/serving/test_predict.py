@@ -239,3 +239,35 @@ def test_a_serve_that_is_away_is_unavailable(world: World) -> None:
 
         world.answer = fail
         problem(world.ask(), 503, code)
+
+
+def test_a_canary_gets_its_share_and_each_answer_says_who_gave_it(world: World) -> None:
+    world.try_out("digits", 1, canary=2, percent=30)
+    for dice, version in ((0.0, 2), (0.29, 2), (0.3, 1), (0.99, 1)):
+        world.dice = dice
+        assert world.ask().json()["version"] == version
+    for version in (1, 2):
+        assert world.ask(f"?version={version}").json()["version"] == version
+
+
+@pytest.mark.parametrize("status", [404, 500, 502, 503])
+def test_what_a_canary_cannot_answer_the_version_that_serves_does(
+    world: World, status: int
+) -> None:
+    def only_the_canary_fails(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/2"):
+            return httpx.Response(status, text="gone")
+        return classified(request)
+
+    world.try_out("digits", 1, canary=2, percent=100)
+    world.answer = only_the_canary_fails
+    answer = world.ask()
+    assert (answer.status_code, answer.json()["version"]) == (200, 1)
+    problem(world.ask("?version=2"), 503, "model_unavailable")
+
+
+def test_a_canary_that_is_not_ready_says_why_when_it_is_asked_for(world: World) -> None:
+    world.try_out("digits", 1, canary=2, percent=100, ready=False)
+    assert world.ask().json()["version"] == 1
+    detail = problem(world.ask("?version=2"), 503, "model_unavailable")
+    assert "Version 2 did not start" in detail
