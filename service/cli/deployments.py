@@ -18,7 +18,9 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter for each option
     model: Model,
     version: Number = None,
     alias: Annotated[str | None, typer.Option(help="Follow it, instead of a version.")] = None,
-    least: Annotated[int, typer.Option("--min", help="Replicas, always.")] = 1,
+    least: Annotated[
+        int, typer.Option("--min", help="Replicas, always; 0: none while nobody asks.")
+    ] = 1,
     most: Annotated[int | None, typer.Option("--max", help="Replicas under load.")] = None,
     canary: Annotated[
         int | None, typer.Option(help="A version to try beside what is deployed.")
@@ -28,7 +30,7 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter for each option
     url: Url = None,
 ) -> None:
     """Let a version of a model serve, or try one on some of the requests."""
-    body: dict[str, Any] = {"replicas": {"min": least, "max": most or least}}
+    body: dict[str, Any] = {"replicas": {"min": least, "max": most or max(least, 1)}}
     body |= {"version": version} if version is not None else {}
     body |= {"alias": alias} if alias is not None else {}
     body |= {"canary": {"version": canary, "percent": percent}} if canary is not None else {}
@@ -65,7 +67,7 @@ def _path(model: str) -> str:
 def _settled(client: Client, shown: Body) -> Body:
     """Once neither it nor its canary is on the way. Raises CommandFailed when one of them failed."""
     while "failed" not in (states := _states(shown)):
-        if set(states) == {"ready"}:
+        if set(states) <= {"ready", "idle"}:
             return shown
         time.sleep(LOOK_EVERY_S)
         shown = client.get(_path(shown["model"]))

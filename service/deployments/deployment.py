@@ -12,8 +12,9 @@ Health = Literal["pending", "running", "unhealthy", "failed"]
 CanaryState = Literal["starting", "ready", "unhealthy", "failed"]
 """Only a ready canary is given requests."""
 
-State = Literal["starting", "updating", "ready", "unhealthy", "failed"]
+State = Literal["starting", "updating", "ready", "idle", "unhealthy", "failed"]
 """starting: nothing serves yet. updating: what was asked for before serves until this is ready.
+idle: no replica runs, for nobody asked for a while; the next request starts one, and waits for it.
 unhealthy: its replicas are being restarted. failed: the desired version did not start; an older
 one, if there is one, goes on serving."""
 
@@ -23,6 +24,8 @@ class Replicas(BaseModel, frozen=True):
 
     min: int
     max: int
+    idle_s: float = 300
+    """Seconds without a request until the last one ends, if `min` is 0."""
 
 
 class Canary(BaseModel, frozen=True):
@@ -126,5 +129,6 @@ class Deployment:
         if self.serving_version not in (None, self.target):
             return "updating"
         if self.serving_version is None or not self.actual.replicas:
-            return "starting"
+            idle = self.answering and self.desired.replicas.min == 0
+            return "idle" if idle and self.actual.health == "running" else "starting"
         return "ready" if self.actual.health == "running" else "updating"

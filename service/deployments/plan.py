@@ -147,11 +147,14 @@ def _application(deployment: Deployment, version: int, options: ReplicaOptions) 
     replicas = canary.replicas if canary and not serves else deployment.desired.replicas
     # Also where both are equal: a fixed number would be another kind of application to Serve, and
     # the change from one to the other would restart the replicas.
-    scale = {
+    scale: dict[str, float] = {
         "min_replicas": replicas.min,
         "max_replicas": replicas.max,
         "target_ongoing_requests": ONGOING_TARGET,
     }
+    if replicas.min == 0:
+        # The first one proves the version, and goes when nobody asks.
+        scale |= {"initial_replicas": 1, "downscale_to_zero_delay_s": replicas.idle_s}
     actor = {"num_cpus": options.cpus, "num_gpus": options.gpus}
     return {
         "name": application_name(deployment.project, deployment.name, version),

@@ -81,7 +81,8 @@ class Rollout:
         waits = before.serving_version != before.target
         look = self._look(before, before.target, seen, now, waits=waits)
         after = plan.observe(before, look)
-        self._learn(look, before, now, failed=after.state == "failed", well=after.state == "ready")
+        well = after.state in ("ready", "idle")
+        self._learn(look, before, now, failed=after.state == "failed", well=well)
         return after
 
     def _look_at_canary(self, before: Deployment, seen: Seen, now: datetime) -> Deployment:

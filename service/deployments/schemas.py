@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from service.deployments.deployment import (
     Actual,
@@ -43,10 +43,12 @@ _EXAMPLE = Deployment(
 class ReplicasIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     """How many processes serve."""
 
-    min: int = Field(default=1, ge=1, le=MAX_REPLICAS)
-    """Always."""
+    min: int = Field(default=1, ge=0, le=MAX_REPLICAS)
+    """Always; with 0 there is none while nobody asks, and the first request waits until one has started."""
     max: int | None = Field(default=None, ge=1, le=MAX_REPLICAS)
-    """Under load. Default: as many as `min`."""
+    """Under load. Default: as many as `min`, but one at least."""
+    idle_s: float = Field(default=300, ge=1, le=86_400)
+    """Seconds without a request until the last one ends, if `min` is 0."""
 
     @model_validator(mode="after")
     def _ordered(self) -> "ReplicasIn":
@@ -55,7 +57,8 @@ class ReplicasIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
         return self
 
     def decided(self) -> Replicas:
-        return Replicas(min=self.min, max=self.max or self.min)
+        most = self.max or max(self.min, 1)
+        return Replicas(min=self.min, max=most, idle_s=self.idle_s)
 
 
 class CanaryIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
@@ -65,6 +68,14 @@ class CanaryIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     percent: float = Field(ge=0, le=100)
     """Of the requests that ask for no version; 0 starts it and sends it none."""
     replicas: ReplicasIn = ReplicasIn()
+    """`min` is 1 at least: one that does not run is given nothing."""
+
+    @field_validator("replicas")
+    @classmethod
+    def _one_at_least(cls, said: ReplicasIn) -> ReplicasIn:
+        if said.min == 0:
+            raise ValueError("a canary has one replica at least")
+        return said
 
     def decided(self) -> Canary:
         return Canary(version=self.version, percent=self.percent, replicas=self.replicas.decided())

@@ -27,6 +27,7 @@ from service.inference.schemas import (
     ServerMetadata,
     ServerReady,
 )
+from service.predict.schemas import SameKey
 from service.problems import fails_with
 
 router = APIRouter(prefix="/v2", tags=["inference"])
@@ -129,11 +130,15 @@ def version_ready(
     responses=INFER_FAILURES | BINARY_TOO,
 )
 async def infer(
-    name: ModelName, project: ProjectDep, inference: InferenceDep, asked: AskedDep
+    name: ModelName,
+    project: ProjectDep,
+    inference: InferenceDep,
+    asked: AskedDep,
+    key: SameKey = None,
 ) -> Response:
     """Classify images: `image` in, BYTES of whole JPEG, PNG or WebP files; `probabilities` out, FP32,
     or BYTES `probability:index:label` with the parameter `classification`."""
-    return answer(asked, await inference.infer(project, name, None, asked))
+    return answer(asked, await inference.infer(project, name, None, asked, key=key))
 
 
 @router.post(
@@ -147,4 +152,4 @@ async def infer_by_version(
     name: ModelName, version: Version, project: ProjectDep, inference: InferenceDep, asked: AskedDep
 ) -> Response:
     """The same, and refuse the answer of another version."""
-    return answer(asked, await inference.infer(project, name, version, asked))
+    return answer(asked, await inference.infer(project, name, version, asked, key=None))

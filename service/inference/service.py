@@ -38,8 +38,10 @@ class Inference:
             classes=len(meta.class_names),
         )
 
-    async def infer(self, project: str, name: str, version: int | None, asked: Asked) -> Classified:
+    async def infer(
+        self, project: str, name: str, version: int | None, asked: Asked, *, key: str | None
+    ) -> Classified:
         """Raises what `Predictor.predict` raises."""
         return await self.predictor.predict(
-            project, asked.images, model=name, version=version, top_k=asked.classes
+            project, asked.images, model=name, version=version, top_k=asked.classes, key=key
         )

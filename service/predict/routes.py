@@ -15,7 +15,7 @@ from service.errors import (
 )
 from service.http.openapi import reference
 from service.predict import upload
-from service.predict.schemas import ImagesIn, Question
+from service.predict.schemas import ImagesIn, Question, SameKey
 from service.problems import fails_with
 from trainer.contract.serving import Classified
 
@@ -52,6 +52,7 @@ async def predict(
     predictor: PredictorDep,
     images: Images,
     question: Annotated[Question, Query()],
+    key: SameKey = None,
 ) -> Classified:
     """Classify one image, or several, by the model that is deployed."""
-    return await predictor.predict(project, images, **question.model_dump())
+    return await predictor.predict(project, images, key=key, **question.model_dump())

@@ -1,5 +1,8 @@
 """What the predict route takes; its answer is `trainer.contract.serving.Classified`."""
 
+from typing import Annotated
+
+from fastapi import Header
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.models.schemas import Number
@@ -10,6 +13,18 @@ BASE64 = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mP4DwABAQEAHLCMmQAAAABJRU5ErkJggg=="
 )
 """A PNG of one white pixel, for examples."""
+
+SameKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[!-~]+$",
+        description="Any text of your own: all requests with the same one are answered by the same "
+        "version, as long as the canary and its share stay what they are.",
+    ),
+]
 
 
 class Question(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):

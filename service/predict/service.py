@@ -1,5 +1,6 @@
 """Predictions: finds who answers, sends the images there, and puts failures into this service's words."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -50,12 +51,14 @@ class Predictor:
         version: int | None = None,
         alias: str | None = None,
         top_k: int | None,
+        key: str | None = None,
     ) -> Classified:
-        """The `top_k` most probable classes of each image, all of them if it is None."""
+        """The `top_k` most probable classes of each image, all of them if it is None. Requests with the
+        same `key` are answered by the same version."""
         if not 0 < len(images) <= MAX_IMAGES:
             raise Invalid(f"Send 1 to {MAX_IMAGES} images in a request, not {len(images)}.")
         find = partial(self.deployments.answering, project, model, version=version, alias=alias)
-        who = await to_thread.run_sync(partial(find, dice=self.dice()))
+        who = await to_thread.run_sync(partial(find, dice=dice_of(key) if key else self.dice()))
         query, body = {"top_k": top_k or ALL}, pack(images)
         outcome = await self._post(plan.route(project, *who), body, query)
         if _failed(outcome):
@@ -82,6 +85,11 @@ def connect(address: str) -> httpx.AsyncClient:
     # The proxy closes idle connections after 90 s; one that it may be closing is not used.
     limits = httpx.Limits(max_connections=100, max_keepalive_connections=50, keepalive_expiry=30)
     return httpx.AsyncClient(base_url=address, timeout=TIMEOUT, limits=limits, trust_env=False)
+
+
+def dice_of(key: str) -> float:
+    """From 0 to below 1, the same for the same key."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:6], "big") / 2**48
 
 
 def _failed(outcome: Outcome) -> bool:

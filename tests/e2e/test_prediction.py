@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import httpx
 import numpy as np
 import pytest
+import tritonclient.http as triton
 from PIL import Image
 from sklearn.datasets import load_digits
 
@@ -84,6 +85,27 @@ def test_several_files_are_answered_in_their_order(http: httpx.Client) -> None:
         assert [p["label"] for p in result["predictions"]] == [
             p["label"] for p in expected["predictions"]
         ]
+
+
+def test_tritons_own_client_gets_the_same_answer(
+    running: Running, http: httpx.Client, served: str
+) -> None:
+    images = [png(digit()), png(Image.new("L", (8, 8)))]
+    expected = [probabilities(ask(http, image, top_k=10)) for image in images]
+    tensor = triton.InferInput("image", [2], "BYTES")
+    tensor.set_data_from_numpy(np.array(images, dtype=object))
+    best = triton.InferRequestedOutput("probabilities", class_count=2)
+    with triton.InferenceServerClient(running.url.removeprefix("http://")) as client:
+
+        def infer(outputs: list[triton.InferRequestedOutput] | None) -> np.ndarray:
+            key = {"Authorization": f"Bearer {running.key}"}
+            given = client.infer(served, [tensor], outputs=outputs, headers=key)
+            return np.asarray(given.as_numpy("probabilities"))
+
+        assert infer(None) == pytest.approx(np.array(expected), abs=1e-4)
+        for row, odds in zip(infer([best]), expected, strict=True):
+            named = [int(text.decode().split(":")[1]) for text in row]
+            assert [odds[index] for index in named] == pytest.approx(sorted(odds)[:-3:-1], abs=1e-4)
 
 
 @pytest.mark.parametrize(

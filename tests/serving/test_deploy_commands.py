@@ -39,7 +39,7 @@ def test_a_canary_is_tried_promoted_and_rolled_back(world: World, run: Run) -> N
     said = run("deploy", "digits", "--version", "2", "--max", "3")
     assert said == "digits: version 2 updating; version 1 serves"
     shown = world.service.client.get("/models/digits/deployment").json()
-    assert shown["desired"]["replicas"] == {"min": 1, "max": 3}
+    assert shown["desired"]["replicas"] == {"min": 1, "max": 3, "idle_s": 300}
     assert run("undeploy", "digits") == "digits is taken down"
     with pytest.raises(CommandFailed, match="not deployed"):
         run("deployment", "digits")

@@ -28,7 +28,7 @@ def test_a_canary_is_shown_as_it_is_wanted_and_as_it_is(world: World) -> None:
     assert shown["desired"]["canary"] == {
         "version": 2,
         "percent": 12.5,
-        "replicas": {"min": 1, "max": 1},
+        "replicas": {"min": 1, "max": 1, "idle_s": 300},
     }
     expected = {"version": 2, "percent": 12.5, "state": "starting", "replicas": 0, "message": None}
     assert shown["canary"] == expected
@@ -55,7 +55,10 @@ def test_beside_a_canary_what_is_deployed_stays(world: World) -> None:
         ({"canary": {"version": 2, "percent": 101}}, 422, "canary.percent"),
         ({"canary": {"version": 2, "percent": -1}}, 422, "canary.percent"),
         ({"canary": {"version": 2}}, 422, "canary.percent"),
-        ({"canary": {"version": 2, "percent": 5, "replicas": {"min": 0}}}, 422, "canary.replicas.min"),
+        ({"canary": {"version": 2, "percent": 5, "replicas": {"min": 0}}}, 422, "canary.replicas"),
+        ({"replicas": {"min": -1}}, 422, "replicas.min"),
+        ({"replicas": {"min": 0, "max": 0}}, 422, "replicas.max"),
+        ({"replicas": {"min": 0, "idle_s": 0}}, 422, "replicas.idle_s"),
         ({"canary": {"version": 2, "percents": 5, "percent": 5}}, 422, "canary.percents"),
     ],
 )  # fmt: skip
@@ -109,3 +112,9 @@ def test_a_version_that_is_deleted_is_not_gone_back_to(world: World) -> None:
     world.deploy("digits", 2, serving=2, previous=1)
     assert world.service.client.delete("/models/digits/versions/1").is_success
     assert "no version 1" in back(world, 404)["detail"]
+
+
+def test_a_deployment_may_have_no_replica_while_nobody_asks(world: World) -> None:
+    shown = put(world, replicas={"min": 0, "idle_s": 60})
+    assert shown["desired"]["replicas"] == {"min": 0, "max": 1, "idle_s": 60}
+    assert put(world, replicas={"min": 0, "max": 4})["desired"]["replicas"]["max"] == 4

@@ -190,3 +190,18 @@ def test_a_version_that_was_rolled_back_is_not_gone_back_to() -> None:
     rolled = deployment(1, 2)
     rolled = replace(rolled, desired=rolled.desired.model_copy(update={"back_from": 2}))
     assert observe(rolled, look(seen("RUNNING"), answers=True)).previous_version is None
+
+
+def test_a_deployment_that_may_have_no_replica_starts_with_one_and_is_idle_without() -> None:
+    made = deployment(2, 2, actual=Actual(health="running", replicas=1))
+    none = Replicas(min=0, max=2, idle_s=60)
+    made = replace(made, desired=made.desired.model_copy(update={"replicas": none}))
+    (application,) = wanted([made], resting=frozenset(), options=OPTIONS)
+    scale = application["deployments"][0]["autoscaling_config"]
+    assert (scale["min_replicas"], scale["initial_replicas"], scale["max_replicas"]) == (0, 1, 2)
+    assert scale["downscale_to_zero_delay_s"] == 60
+    after = observe(made, look(seen("RUNNING", replicas=0)))
+    assert after.state == "starting"
+    after = observe(made, look(seen("RUNNING", replicas=0), answers=True))
+    assert (after.state, after.answering) == ("idle", (2,))
+    assert observe(replace(made, serving_version=None), look(None)).state == "starting"

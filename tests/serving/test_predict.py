@@ -6,6 +6,7 @@ import json
 import httpx
 import pytest
 
+from service.predict.service import dice_of
 from tests.serving.pictures import png
 from tests.serving.replicas import PNG, World, classified, refusal
 from trainer.contract.serving import MAX_IMAGES, unpack
@@ -248,6 +249,17 @@ def test_a_canary_gets_its_share_and_each_answer_says_who_gave_it(world: World) 
         assert world.ask().json()["version"] == version
     for version in (1, 2):
         assert world.ask(f"?version={version}").json()["version"] == version
+
+
+def test_the_same_key_is_answered_by_the_same_version(world: World) -> None:
+    world.try_out("digits", 1, canary=2, percent=50)
+    given = {}
+    for key in map(str, range(40)):
+        headers = PNG | {"Idempotency-Key": key}
+        given[key] = world.ask(content=png(), headers=headers).json()["version"]
+        assert world.ask(content=png(), headers=headers).json()["version"] == given[key]
+    assert set(given.values()) == {1, 2}
+    assert all(0 <= dice_of(key) < 1 for key in given)
 
 
 @pytest.mark.parametrize("status", [404, 500, 502, 503])
