@@ -11,6 +11,7 @@ from service.auth import Caller
 from service.catalogue.service import Catalogue
 from service.deployments.service import Deployments
 from service.errors import Invalid, NotFound, Unauthorized
+from service.inference.service import Inference
 from service.jobs.service import Jobs
 from service.keys.service import Keys
 from service.models.service import Models
@@ -91,6 +92,10 @@ async def _predictor(parts: PartsDep) -> Predictor:
     return parts.predictor
 
 
+async def _inference(parts: PartsDep) -> Inference:
+    return parts.inference
+
+
 async def _catalogue(parts: PartsDep) -> Catalogue:
     return parts.catalogue
 
@@ -113,6 +118,7 @@ SweepsDep = Annotated[Sweeps, Depends(_sweeps)]
 ModelsDep = Annotated[Models, Depends(_models)]
 DeploymentsDep = Annotated[Deployments, Depends(_deployments)]
 PredictorDep = Annotated[Predictor, Depends(_predictor)]
+InferenceDep = Annotated[Inference, Depends(_inference)]
 CatalogueDep = Annotated[Catalogue, Depends(_catalogue)]
 SystemDep = Annotated[System, Depends(_system)]
 WebhooksDep = Annotated[Webhooks, Depends(_webhooks)]

@@ -16,12 +16,16 @@ from service.deps import only_known, project
 from service.http import openapi
 from service.http.access_log import AccessLog
 from service.http.body_limit import BodyLimit
+from service.http.plain_errors import PlainErrors
+from service.inference import routes as inference
+from service.inference.schemas import InferIn
 from service.jobs import reading, tensorboard
 from service.jobs import routes as jobs
 from service.keys import routes as keys
 from service.models import routes as models
 from service.parts import Parts
 from service.predict import routes as predict
+from service.predict.schemas import ImagesIn
 from service.sweeps import routes as sweeps
 from service.system import routes as system
 from service.webhooks import receiving
@@ -47,6 +51,11 @@ TAGS = [
     {"name": "models", "description": "Immutable versions of models, and aliases that name them."},
     {"name": "deployments", "description": "Which version of a model serves."},
     {"name": "predict", "description": "Classify images by a deployed model."},
+    {
+        "name": "inference",
+        "description": "The same by the Open Inference Protocol, with the extensions for binary tensors "
+        'and classification; its failures are `{"error": …}`.',
+    },
     {"name": "webhooks", "description": receiving.DESCRIPTION},
     {
         "name": "keys",
@@ -64,6 +73,7 @@ ROUTERS = (
     models.router,
     deployments.router,
     predict.router,
+    inference.router,
     webhooks.router,
     keys.router,
     system.router,
@@ -85,14 +95,14 @@ def create_app(parts: Parts) -> FastAPI:
         app.include_router(router, dependencies=[Depends(project), Depends(only_known)])
     app.include_router(system.open_router)
     problems.install(app)
-    openapi.install(app)
+    openapi.install(app, bodies=[ImagesIn, InferIn])
     # The last one added is the outermost.
     limits = parts.settings
-    app.add_middleware(
-        BodyLimit, limit=limits.max_body_bytes, larger={"/predict": limits.max_image_bytes}
-    )
+    larger = dict.fromkeys(("/predict", "/v2/models/"), limits.max_image_bytes)
+    app.add_middleware(BodyLimit, limit=limits.max_body_bytes, larger=larger)
     app.add_middleware(RequireKey, authenticate=parts.authenticate)
     app.add_middleware(AccessLog)
+    app.add_middleware(PlainErrors)
     return app
 
 

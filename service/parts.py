@@ -1,6 +1,7 @@
 """Everything the service is made of, put together once. `main` and its routes use it."""
 
 import os
+import random
 import secrets
 import socket
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from service.deployments.serve import Serve
 from service.deployments.service import Deployments
 from service.deployments.store import DeploymentStore
 from service.ids import new_id, new_job_id
+from service.inference.service import Inference
 from service.jobs.service import Jobs
 from service.jobs.store import JobStore
 from service.keys.quotas import Quotas
@@ -72,6 +74,7 @@ class Parts:
     models: Models
     deployments: Deployments
     predictor: Predictor
+    inference: Inference
     catalogue: Catalogue
     webhooks: Webhooks
     keys: Keys
@@ -126,6 +129,8 @@ def put_together(settings: Settings, outside: Outside) -> Parts:
         storage_url, settings.replica_cpus, settings.replica_gpus, settings.serve_engine
     )
     rollout = Rollout(deployed, outside.serve, options, utc_now)
+    replicas = predict.connect(outside.serve_address)
+    predictor = Predictor(deployments, replicas, random.random)
     reconciler = Reconciler(
         attendant=Attendant(
             store=store,
@@ -152,7 +157,8 @@ def put_together(settings: Settings, outside: Outside) -> Parts:
         sweeps=Sweeps(jobs, trials, Renderer()),
         models=models,
         deployments=deployments,
-        predictor=Predictor(deployments, predict.connect(outside.serve_address)),
+        predictor=predictor,
+        inference=Inference(deployments, predictor),
         catalogue=Catalogue(objects),
         webhooks=webhooks,
         keys=keys,

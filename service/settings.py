@@ -57,4 +57,4 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=1 << 20, ge=1024)
     """Bytes of a JSON request's body at most."""
     max_image_bytes: int = Field(default=20 << 20, ge=1024)
-    """Bytes of a request to /predict at most."""
+    """Bytes of a request to /predict or /v2 at most."""

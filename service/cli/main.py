@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from service.cli import (
     control,
     demo,
+    deployments,
     evaluate,
     export,
     import_weights,
@@ -50,6 +51,10 @@ commands.command("resume")(control.resume)
 commands.command("cancel")(control.cancel)
 commands.command("change")(control.change)
 commands.command("delete")(control.delete)
+commands.command("deploy")(deployments.deploy)
+commands.command("deployment")(deployments.deployment)
+commands.command("rollback")(deployments.rollback)
+commands.command("undeploy")(deployments.undeploy)
 commands.command("predict")(predict.predict)
 commands.command("import")(import_weights.import_weights)
 commands.command("export")(export.export)

@@ -183,13 +183,17 @@ class DeploymentRow(Base):
     project: Mapped[str] = mapped_column(String(64), primary_key=True)
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     desired: Mapped[dict[str, Any]]
-    """As asked: version or alias, replicas."""
+    """As asked: version or alias, replicas, canary."""
     serving_version: Mapped[int | None]
     """The version that answers /predict now."""
     actual: Mapped[dict[str, Any] | None]
     """What Ray Serve was last seen doing: state and running replicas. None before the first look."""
     message: Mapped[str | None]
     """Why the desired version does not serve, when it does not."""
+    canary: Mapped[dict[str, Any] | None]
+    """What Ray Serve was last seen doing about the canary, and of which version that is."""
+    previous_version: Mapped[int | None]
+    """The version that served before."""
     changed_at: Mapped[datetime]
 
 

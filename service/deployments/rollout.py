@@ -1,14 +1,14 @@
 """Brings Ray Serve from what runs to what should. The reconciler ticks it, in one process at a time."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from service.deployments import plan
 from service.deployments.deployment import Deployment
-from service.deployments.plan import ReplicaOptions
+from service.deployments.plan import Look, ReplicaOptions
 from service.deployments.serve import Application, Seen, Serve
 from service.deployments.store import DeploymentStore
 from service.errors import ClusterUnavailable
@@ -56,33 +56,66 @@ class Rollout:
         except ClusterUnavailable as error:
             structlog.get_logger().warning("serve_silent", why=error.message)
             return
-        moving = any(deployment.state in ("starting", "updating") for deployment in noted)
+        moving = any(
+            each.state in ("starting", "updating") or each.canary_state == "starting"
+            for each in noted
+        )
         if changed or moving or noted != deployments:
             self._next_look = None
 
-    def _note(self, deployment: Deployment, seen: Seen, now: datetime) -> Deployment:
-        if deployment.target is None:
-            return deployment
-        key = deployment.project, deployment.name, deployment.target
-        name = plan.application_name(*key)
-        application = seen.applications.get(name)
-        waits = deployment.serving_version != deployment.target
-        running = application is not None and application.status == "RUNNING"
-        after = plan.observe(
-            deployment,
-            application,
-            answers=waits and running and self.serve.answers(plan.route(*key)),
-            resting=self._resting(name, deployment, now),
-        )
-        if after.actual.health == "failed" and not self._resting(name, deployment, now):
-            self._rest(name, deployment, now)
-        elif after.state == "ready":
-            self._rests.pop(name, None)
-        if after != deployment and self.store.note(after):
+    def _note(self, before: Deployment, seen: Seen, now: datetime) -> Deployment:
+        after = self._look_at_canary(self._look_at_target(before, seen, now), seen, now)
+        if after != before and self.store.note(after):
             structlog.get_logger().info(
-                "deployment", model=name, state=after.state, message=after.message
+                "deployment",
+                model=f"{after.project}.{after.name}",
+                state=after.state,
+                canary=after.canary_state,
+                message=after.message,
             )
         return after
+
+    def _look_at_target(self, before: Deployment, seen: Seen, now: datetime) -> Deployment:
+        if before.target is None:
+            return before
+        waits = before.serving_version != before.target
+        look = self._look(before, before.target, seen, now, waits=waits)
+        after = plan.observe(before, look)
+        well = after.state in ("ready", "idle")
+        self._learn(look, before, now, failed=after.state == "failed", well=well)
+        return after
+
+    def _look_at_canary(self, before: Deployment, seen: Seen, now: datetime) -> Deployment:
+        if before.canary is None:
+            return replace(before, canary_seen=None)
+        waits = before.canary_state != "ready"
+        look = self._look(before, before.canary.version, seen, now, waits=waits)
+        after = plan.observe_canary(before, look)
+        state = after.canary_state
+        self._learn(look, before, now, failed=state == "failed", well=state == "ready")
+        return after
+
+    def _look(
+        self, deployment: Deployment, version: int, seen: Seen, now: datetime, *, waits: bool
+    ) -> Look:
+        """`waits`: that it answers has yet to be seen."""
+        key = deployment.project, deployment.name, version
+        application = seen.applications.get(plan.application_name(*key))
+        running = application is not None and application.status == "RUNNING"
+        return Look(
+            name=plan.application_name(*key),
+            application=application,
+            answers=not waits or (running and self.serve.answers(plan.route(*key))),
+            resting=self._resting(plan.application_name(*key), deployment, now),
+        )
+
+    def _learn(
+        self, look: Look, deployment: Deployment, now: datetime, *, failed: bool, well: bool
+    ) -> None:
+        if failed and not look.resting:
+            self._rest(look.name, deployment, now)
+        elif well:
+            self._rests.pop(look.name, None)
 
     def _act(self, deployments: list[Deployment], seen: Seen, now: datetime) -> bool:
         resting = {name for name, rest in self._rests.items() if now < rest.until}

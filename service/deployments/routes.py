@@ -4,21 +4,30 @@ from fastapi import APIRouter
 
 from service.deployments.schemas import DeploymentIn, DeploymentOut
 from service.deps import DeploymentsDep, ModelName, ProjectDep
-from service.errors import NotFound
+from service.errors import Conflict, Invalid, NotFound
 from service.problems import fails_with
 
 router = APIRouter(prefix="/models/{name}/deployment", tags=["deployments"])
 
 
-@router.put("", status_code=202, responses=fails_with(NotFound))
+@router.put("", status_code=202, responses=fails_with(NotFound, Invalid))
 def deploy(
     name: ModelName, body: DeploymentIn, project: ProjectDep, deployments: DeploymentsDep
 ) -> DeploymentOut:
-    """Let a version serve. What serves now goes on until the new one has proved itself."""
-    asked = deployments.ask(
-        project, name, version=body.version, alias=body.alias, replicas=body.replicas.decided()
-    )
+    """Let a version serve. What serves now goes on until the new one has proved itself.
+
+    With a `canary`, another version runs beside it and answers its share of the requests; each answer
+    says which version gave it. A canary that does not start, or is not well, gets none.
+    """
+    asked = deployments.ask(project, name, **body.decided())
     return DeploymentOut.of(asked)
+
+
+@router.post("/rollback", status_code=202, responses=fails_with(NotFound, Conflict))
+def roll_back(name: ModelName, project: ProjectDep, deployments: DeploymentsDep) -> DeploymentOut:
+    """Take the canary away, if there is one; else go back to the version that served before. Asking
+    again changes nothing: it does not go further back."""
+    return DeploymentOut.of(deployments.roll_back(project, name))
 
 
 @router.get("", responses=fails_with(NotFound))

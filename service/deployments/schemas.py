@@ -1,10 +1,20 @@
 """What the deployment routes take and give."""
 
 from datetime import UTC, datetime
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from service.deployments.deployment import Actual, Deployment, Desired, Replicas, State
+from service.deployments.deployment import (
+    Actual,
+    Canary,
+    CanarySeen,
+    CanaryState,
+    Deployment,
+    Desired,
+    Replicas,
+    State,
+)
 from service.http.example import example
 from service.models.schemas import Number, links
 from trainer.contract.names import Name
@@ -14,22 +24,31 @@ MAX_REPLICAS = 256
 _EXAMPLE = Deployment(
     project="default",
     name="fashion",
-    desired=Desired(version=1, alias=None, replicas=Replicas(min=1, max=1)),
-    target=1,
-    serving_version=1,
+    desired=Desired(
+        version=2,
+        alias=None,
+        replicas=Replicas(min=1, max=2),
+        canary=Canary(version=3, percent=10, replicas=Replicas(min=1, max=1)),
+    ),
+    target=2,
+    serving_version=2,
     actual=Actual(health="running", replicas=1),
     message=None,
     changed_at=datetime(2026, 1, 31, 12, 0, tzinfo=UTC),
+    canary_seen=CanarySeen(version=3, health="running", replicas=1, message=None),
+    previous_version=1,
 )
 
 
 class ReplicasIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     """How many processes serve."""
 
-    min: int = Field(default=1, ge=1, le=MAX_REPLICAS)
-    """Always."""
+    min: int = Field(default=1, ge=0, le=MAX_REPLICAS)
+    """Always; with 0 there is none while nobody asks, and the first request waits until one has started."""
     max: int | None = Field(default=None, ge=1, le=MAX_REPLICAS)
-    """Under load. Default: as many as `min`."""
+    """Under load. Default: as many as `min`, but one at least."""
+    idle_s: float = Field(default=300, ge=1, le=86_400)
+    """Seconds without a request until the last one ends, if `min` is 0."""
 
     @model_validator(mode="after")
     def _ordered(self) -> "ReplicasIn":
@@ -38,7 +57,28 @@ class ReplicasIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
         return self
 
     def decided(self) -> Replicas:
-        return Replicas(min=self.min, max=self.max or self.min)
+        most = self.max or max(self.min, 1)
+        return Replicas(min=self.min, max=most, idle_s=self.idle_s)
+
+
+class CanaryIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
+    """A version that is tried on some of the requests, beside the one that serves."""
+
+    version: Number
+    percent: float = Field(ge=0, le=100)
+    """Of the requests that ask for no version; 0 starts it and sends it none."""
+    replicas: ReplicasIn = ReplicasIn()
+    """`min` is 1 at least: one that does not run is given nothing."""
+
+    @field_validator("replicas")
+    @classmethod
+    def _one_at_least(cls, said: ReplicasIn) -> ReplicasIn:
+        if said.min == 0:
+            raise ValueError("a canary has one replica at least")
+        return said
+
+    def decided(self) -> Canary:
+        return Canary(version=self.version, percent=self.percent, replicas=self.replicas.decided())
 
 
 class DeploymentIn(BaseModel):
@@ -47,20 +87,63 @@ class DeploymentIn(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         use_attribute_docstrings=True,
-        json_schema_extra={"examples": [{"version": 1, "replicas": {"min": 1, "max": 2}}]},
+        json_schema_extra={
+            "examples": [
+                {"version": 1, "replicas": {"min": 1, "max": 2}},
+                {"version": 2, "canary": {"version": 3, "percent": 10}},
+            ]
+        },
     )
 
     version: Number | None = None
-    """Default: the newest."""
+    """Default: the newest; beside a canary, what is deployed already."""
     alias: Name | None = None
     """Instead of `version`: the deployment follows the alias when it moves."""
     replicas: ReplicasIn = ReplicasIn()
+    canary: CanaryIn | None = None
+    """Left out, there is none: a canary is promoted by deploying its version."""
 
     @model_validator(mode="after")
     def _one_of_them(self) -> "DeploymentIn":
         if self.version is not None and self.alias is not None:
             raise ValueError("give either 'version' or 'alias', not both")
         return self
+
+    def decided(self) -> dict[str, Any]:
+        """As `Deployments.ask` takes it."""
+        return {
+            "version": self.version,
+            "alias": self.alias,
+            "replicas": self.replicas.decided(),
+            "canary": self.canary.decided() if self.canary else None,
+        }
+
+
+class CanaryOut(BaseModel, use_attribute_docstrings=True):
+    """A version that is tried, and how that goes."""
+
+    version: int
+    percent: float
+    """Of the requests, while it is ready."""
+    state: CanaryState
+    replicas: int
+    """Running ones."""
+    message: str | None
+    """Why it gets no requests, when it gets none."""
+
+    @classmethod
+    def of(cls, deployment: Deployment) -> "CanaryOut | None":
+        wanted, state, seen = deployment.canary, deployment.canary_state, deployment.canary_seen
+        if wanted is None or state is None:
+            return None
+        known = seen if seen and seen.version == wanted.version else None
+        return cls(
+            version=wanted.version,
+            percent=wanted.percent,
+            state=state,
+            replicas=known.replicas if known else 0,
+            message=known.message if known else None,
+        )
 
 
 class DeploymentOut(BaseModel, use_attribute_docstrings=True):
@@ -74,11 +157,14 @@ class DeploymentOut(BaseModel, use_attribute_docstrings=True):
     """That `desired` means now."""
     state: State
     serving_version: int | None
-    """That answers POST /predict now."""
+    """That answers POST /predict now, but for the canary's share."""
+    previous_version: int | None
+    """That served before; a rollback leads to it."""
     replicas: int
     """Running ones of the desired version."""
     message: str | None
     """Why the desired version does not serve, when it does not."""
+    canary: CanaryOut | None
     changed_at: datetime
     links: dict[str, str]
 
@@ -90,8 +176,10 @@ class DeploymentOut(BaseModel, use_attribute_docstrings=True):
             version=deployment.target,
             state=deployment.state,
             serving_version=deployment.serving_version,
+            previous_version=deployment.previous_version,
             replicas=deployment.actual.replicas,
             message=deployment.message,
+            canary=CanaryOut.of(deployment),
             changed_at=deployment.changed_at,
             links=links(deployment.name) | {"self": f"/models/{deployment.name}/deployment"},
         )

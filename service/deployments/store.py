@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from service.db.tables import AliasRow, DeploymentRow
-from service.deployments.deployment import PENDING, Actual, Deployment, Desired
+from service.deployments.deployment import PENDING, Actual, CanarySeen, Deployment, Desired
 
 
 @dataclass(frozen=True)
@@ -30,20 +30,30 @@ class DeploymentStore:
         """By project and name."""
         return self._select()
 
-    def ask(
-        self, project: str, name: str, desired: Desired, *, actual: Actual, at: datetime
+    def ask(  # noqa: PLR0913 - what is wanted, and what is known of it already
+        self,
+        project: str,
+        name: str,
+        desired: Desired,
+        *,
+        actual: Actual,
+        at: datetime,
+        canary: CanarySeen | None = None,
     ) -> None:
         """Note what is wanted; what serves goes on serving."""
         values: dict[str, Any] = {
             "desired": desired.model_dump(mode="json"),
             "actual": actual.model_dump(mode="json"),
             "message": None,
+            "canary": _dumped(canary),
             "changed_at": at,
         }
         change = update(DeploymentRow).where(*_key(project, name)).values(values)
         if self._touches(change):
             return
-        row = DeploymentRow(project=project, name=name, serving_version=None, **values)
+        row = DeploymentRow(
+            project=project, name=name, serving_version=None, previous_version=None, **values
+        )
         try:
             with Session(self.engine) as session, session.begin():
                 session.add(row)
@@ -57,7 +67,9 @@ class DeploymentStore:
             .where(*_key(seen.project, seen.name), DeploymentRow.changed_at == seen.changed_at)
             .values(
                 serving_version=seen.serving_version,
+                previous_version=seen.previous_version,
                 actual=seen.actual.model_dump(mode="json"),
+                canary=_dumped(seen.canary_seen),
                 message=seen.message,
             )
         )
@@ -92,6 +104,10 @@ def _key(project: str, name: str) -> tuple[ColumnElement[bool], ColumnElement[bo
     return DeploymentRow.project == project, DeploymentRow.name == name
 
 
+def _dumped(canary: CanarySeen | None) -> dict[str, Any] | None:
+    return canary.model_dump(mode="json") if canary else None
+
+
 def _deployments(rows: Iterable[tuple[DeploymentRow, int | None]]) -> Iterator[Deployment]:
     for row, aliased in rows:
         desired = Desired.model_validate(row.desired)
@@ -104,4 +120,6 @@ def _deployments(rows: Iterable[tuple[DeploymentRow, int | None]]) -> Iterator[D
             actual=Actual.model_validate(row.actual) if row.actual else PENDING,
             message=row.message,
             changed_at=row.changed_at,
+            canary_seen=CanarySeen.model_validate(row.canary) if row.canary else None,
+            previous_version=row.previous_version,
         )

@@ -1,4 +1,5 @@
-"""The outermost middleware: names every request, logs it, and answers what nothing else caught."""
+"""The middleware around all the others: names every request, logs it, and answers what nothing else
+caught. Only `PlainErrors` is outside, which changes what an answer looks like."""
 
 import re
 import secrets

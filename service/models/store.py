@@ -105,6 +105,7 @@ class ModelStore:
             or_(
                 DeploymentRow.serving_version == number,
                 DeploymentRow.desired["version"].as_integer() == number,
+                DeploymentRow.desired[("canary", "version")].as_integer() == number,
             ),
         )
         statement = delete(ModelVersionRow).where(

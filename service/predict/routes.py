@@ -13,8 +13,9 @@ from service.errors import (
     TooLarge,
     UnsupportedMedia,
 )
+from service.http.openapi import reference
 from service.predict import upload
-from service.predict.schemas import Question
+from service.predict.schemas import ImagesIn, Question, SameKey
 from service.problems import fails_with
 from trainer.contract.serving import Classified
 
@@ -31,7 +32,8 @@ _FILES = {
 BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": dict.fromkeys(upload.IMAGE_TYPES, _IMAGE) | {"multipart/form-data": _FILES},
+        "content": dict.fromkeys(upload.IMAGE_TYPES, _IMAGE)
+        | {"multipart/form-data": _FILES, "application/json": {"schema": reference(ImagesIn)}},
     }
 }
 
@@ -50,6 +52,7 @@ async def predict(
     predictor: PredictorDep,
     images: Images,
     question: Annotated[Question, Query()],
+    key: SameKey = None,
 ) -> Classified:
     """Classify one image, or several, by the model that is deployed."""
-    return await predictor.predict(project, question, images)
+    return await predictor.predict(project, images, key=key, **question.model_dump())

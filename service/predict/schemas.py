@@ -1,10 +1,30 @@
-"""What the predict route takes beside images; its answer is `trainer.contract.serving.Classified`."""
+"""What the predict route takes; its answer is `trainer.contract.serving.Classified`."""
 
-from pydantic import BaseModel, Field, model_validator
+from typing import Annotated
+
+from fastapi import Header
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.models.schemas import Number
 from trainer.contract.names import Name
-from trainer.contract.serving import MAX_TOP_K
+from trainer.contract.serving import MAX_IMAGES, MAX_TOP_K
+
+BASE64 = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mP4DwABAQEAHLCMmQAAAABJRU5ErkJggg=="
+)
+"""A PNG of one white pixel, for examples."""
+
+SameKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[!-~]+$",
+        description="Any text of your own: all requests with the same one are answered by the same "
+        "version, as long as the canary and its share stay what they are.",
+    ),
+]
 
 
 class Question(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
@@ -24,3 +44,16 @@ class Question(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=
         if self.version is not None and self.alias is not None:
             raise ValueError("give either 'version' or 'alias', not both")
         return self
+
+
+class ImagesIn(BaseModel):
+    """Images in JSON, for clients that can send nothing else: a third larger than as they are."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        use_attribute_docstrings=True,
+        json_schema_extra={"examples": [{"images": [BASE64]}]},
+    )
+
+    images: list[str] = Field(min_length=1, max_length=MAX_IMAGES)
+    """Whole JPEG, PNG or WebP files, each in base64."""

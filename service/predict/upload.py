@@ -1,14 +1,20 @@
-"""The images in a request: its whole body, or its parts named `file`. Used by the predict route."""
+"""The images in a request: its whole body, its parts named `file`, or in JSON. Used by the predict
+route."""
 
 from fastapi import Request
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from service.errors import Invalid, Malformed, UnsupportedMedia
+from service.http import json_body
+from service.predict.schemas import ImagesIn
 from trainer.contract.serving import MAX_IMAGES
 
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp")
-_HOW = "send one image as image/jpeg, image/png or image/webp, or several as multipart/form-data"
+_HOW = (
+    "send one image as image/jpeg, image/png or image/webp, or several as multipart/form-data, or in "
+    "base64 as application/json"
+)
 
 
 async def images(request: Request) -> list[bytes]:
@@ -18,6 +24,8 @@ async def images(request: Request) -> list[bytes]:
         found = await _parts(request)
     elif kind in IMAGE_TYPES:
         found = [await request.body()]
+    elif kind == "application/json":
+        found = _from_json(await request.body())
     else:
         said = (
             f"'{kind[:100]}' is not a type this route takes" if kind else "Content-Type is missing"
@@ -26,6 +34,11 @@ async def images(request: Request) -> list[bytes]:
     if not all(found):
         raise Invalid(f"The body or a part of it is empty; {_HOW}.")
     return found
+
+
+def _from_json(body: bytes) -> list[bytes]:
+    said = json_body.read(body, ImagesIn)
+    return [json_body.unbase64(text, field=f"images.{i}") for i, text in enumerate(said.images)]
 
 
 async def _parts(request: Request) -> list[bytes]:

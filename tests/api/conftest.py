@@ -103,8 +103,15 @@ def on_either(
 def url(service: Service) -> Iterator[str]:
     """The same service behind a real uvicorn, where it streams and clients can leave. Its
     reconciler moves when the test ticks it."""
+    with listening(service.app) as address:
+        yield address
+
+
+@contextmanager
+def listening(app: FastAPI) -> Iterator[str]:
+    """The application's address, without its lifespan."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(service.app, lifespan="off", log_config=None))
+        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
         thread = Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"

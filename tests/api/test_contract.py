@@ -37,6 +37,15 @@ PUT /models/{name}/deployment
 GET /models/{name}/deployment
 DELETE /models/{name}/deployment
 POST /predict
+GET /v2
+GET /v2/health/live
+GET /v2/health/ready
+GET /v2/models/{name}
+GET /v2/models/{name}/ready
+POST /v2/models/{name}/infer
+GET /v2/models/{name}/versions/{version}
+GET /v2/models/{name}/versions/{version}/ready
+POST /v2/models/{name}/versions/{version}/infer
 GET /healthz
 GET /readyz
 GET /cluster

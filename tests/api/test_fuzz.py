@@ -82,6 +82,10 @@ def _send(service: Service, method: str, path: str, body: Any) -> httpx.Response
     return answer
 
 
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {"data": value}
+
+
 def _register(service: Service) -> None:
     """A model that evaluations can name, unless it is there."""
     models = service.parts.models.store
@@ -111,6 +115,12 @@ def test_any_json_is_taken_or_refused_by_every_route_that_takes_some(
     _is_answered(_send(on_either, "POST", "/models", body))
     _is_answered(_send(on_either, "PUT", f"/models/{name or 'a'}/deployment", body))
     _is_answered(_send(on_either, "PUT", f"/models/a/aliases/{name or 'a'}", body))
+    _is_answered(_send(on_either, "POST", "/predict", body))
+    _is_answered(_send(on_either, "POST", "/predict", {"images": body}))
+    infer = f"/v2/models/{name or 'a'}/infer"
+    for said in (body, {"inputs": body}, {"inputs": [{"name": "image"} | _object(body)]}):
+        answer = _send(on_either, "POST", infer, said)
+        assert (answer.status_code in range(400, 500), list(answer.json())) == (True, ["error"])
     job = on_either.client.get("/jobs?limit=1").json()["items"]
     there = job[0]["id"] if job else on_either.submit().json()["id"]
     for job_id in (there, name or "a"):

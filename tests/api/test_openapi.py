@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from service.http.openapi import operations
-from service.problems import MEDIA_TYPE
+from service.problems import MEDIA_TYPE, kinds
 from tests.api.conftest import Service
 
 BINARY = ("image/", "multipart/", "application/octet-stream")
@@ -32,9 +32,11 @@ def test_every_operation_has_its_failures_as_problems(document: dict[str, Any]) 
         for status, response in failures.items():
             if (path, status) == ("/readyz", "503"):
                 continue  # the parts and their states, not a problem
-            assert list(response["content"]) == [MEDIA_TYPE], (path, method, status)
-            examples = response["content"][MEDIA_TYPE]["examples"]
-            assert {str(one["value"]["status"]) for one in examples.values()} == {status}
+            kind = "application/json" if path.startswith("/v2") else MEDIA_TYPE
+            assert list(response["content"]) == [kind], (path, method, status)
+            for code, one in response["content"][kind]["examples"].items():
+                assert str(kinds()[code].error.status) == status
+                assert set(one["value"]) >= ({"error"} if path.startswith("/v2") else {"detail"})
 
 
 def test_every_body_and_every_success_has_an_example(document: dict[str, Any]) -> None:

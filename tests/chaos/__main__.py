@@ -16,6 +16,7 @@ from tests.chaos import (
     crash_points,
     database,
     idempotency,
+    images,
     kills,
     recovery,
     replicas,
@@ -43,6 +44,7 @@ EXPERIMENTS: dict[str, tuple[Run, int]] = {
     "corruption": (corruption.run, 1000),
     "storage": (storage.run, 20),
     "sweep": (sweep.run, 20),
+    "images": (images.run, 5000),
 }
 """Name → what runs it, and how often for the tables."""
 

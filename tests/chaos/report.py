@@ -26,6 +26,7 @@ ASKED = {
     "saving": "processes killed inside the saving of a checkpoint",
     "corruption": "damaged checkpoints, up to four of a job at once",
     "storage": "kills of the object store; then 10 min of 5 % failed requests, and 1 min of all",
+    "images": "damaged image files, sent in every form that is taken",
     "sweep": "kills of the search, of drivers and workers of trials, in a sweep of 16",
 }
 

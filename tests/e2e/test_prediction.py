@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import httpx
 import numpy as np
 import pytest
+import tritonclient.http as triton
 from PIL import Image
 from sklearn.datasets import load_digits
 
@@ -86,17 +87,39 @@ def test_several_files_are_answered_in_their_order(http: httpx.Client) -> None:
         ]
 
 
+def test_tritons_own_client_gets_the_same_answer(
+    running: Running, http: httpx.Client, served: str
+) -> None:
+    images = [png(digit()), png(Image.new("L", (8, 8)))]
+    expected = [probabilities(ask(http, image, top_k=10)) for image in images]
+    tensor = triton.InferInput("image", [2], "BYTES")
+    tensor.set_data_from_numpy(np.array(images, dtype=object))
+    best = triton.InferRequestedOutput("probabilities", class_count=2)
+    with triton.InferenceServerClient(running.url.removeprefix("http://")) as client:
+
+        def infer(outputs: list[triton.InferRequestedOutput] | None) -> np.ndarray:
+            key = {"Authorization": f"Bearer {running.key}"}
+            given = client.infer(served, [tensor], outputs=outputs, headers=key)
+            return np.asarray(given.as_numpy("probabilities"))
+
+        assert infer(None) == pytest.approx(np.array(expected), abs=1e-4)
+        for row, odds in zip(infer([best]), expected, strict=True):
+            named = [int(text.decode().split(":")[1]) for text in row]
+            assert [odds[index] for index in named] == pytest.approx(sorted(odds)[:-3:-1], abs=1e-4)
+
+
 @pytest.mark.parametrize(
     ("data", "kind", "status"),
     [
         (b"not an image", "image/png", 415),
         (png(digit())[:60], "image/png", 415),
         (b"", "image/png", 422),
-        (b"{}", "application/json", 415),
+        (b"{}", "application/json", 422),
+        (b"{}", "text/plain", 415),
         (png(Image.new("1", (6000, 6000))), "image/png", 413),
         (b"0" * (21 << 20), "image/png", 413),
     ],
-    ids=["text", "truncated", "empty", "json", "36 megapixels", "21 megabytes"],
+    ids=["text", "truncated", "empty", "json", "text/plain", "36 megapixels", "21 megabytes"],
 )
 def test_what_is_no_usable_image_is_refused_in_a_sentence(
     http: httpx.Client, data: bytes, kind: str, status: int

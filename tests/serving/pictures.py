@@ -20,3 +20,26 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
 
 def png(seed: int = 0) -> bytes:
     return encoded(picture(seed))
+
+
+def kinds() -> dict[str, bytes]:
+    """One file of every kind that is read."""
+    shown = picture(7)
+    turned = Image.Exif()
+    turned[0x0112] = 6  # to be turned by 90° to stand upright
+    clear = shown.convert("RGBA")
+    clear.putalpha(128)
+    return {
+        "rgb": encoded(shown),
+        "jpeg": encoded(shown, "JPEG"),
+        "webp": encoded(shown, "WEBP"),
+        "grey": encoded(shown.convert("L")),
+        "one bit": encoded(shown.convert("1")),
+        "16 bits": encoded(shown.convert("L").convert("I;16")),
+        "palette": encoded(shown.convert("P")),
+        "rgba": encoded(clear),
+        "cmyk": encoded(shown.convert("CMYK"), "JPEG"),
+        "turned": encoded(shown, "JPEG", exif=turned),
+        "progressive": encoded(shown, "JPEG", progressive=True),
+        "lossless": encoded(shown, "WEBP", lossless=True),
+    }

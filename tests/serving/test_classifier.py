@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 import torch
 
 from deploy.classifier import Classifier, Question, Refused
 from deploy.engines.choose import choose, here
-from tests.serving.pictures import png
+from tests.serving.mutations import MUTATIONS, mutated
+from tests.serving.pictures import kinds, png
 from tests.serving.versions import CLASSES, Written, probabilities, write_checkpoint
 from trainer.contract.objects.local import LocalStore
 from trainer.contract.serving import ImageResult
@@ -53,6 +55,25 @@ def test_it_gives_the_probabilities_of_a_direct_forward_pass(store: LocalStore, 
 def test_more_classes_than_there_are_gives_them_all(store: LocalStore, load: Load) -> None:
     (result,) = answers(load(write_checkpoint(store, "job-1")), [png()], 1000)
     assert sorted(p.index for p in result.predictions) == list(range(len(CLASSES)))
+
+
+def test_a_damaged_image_is_refused_or_gets_a_right_answer(store: LocalStore, load: Load) -> None:
+    """The experiment `images` of tests/chaos sends thousands through the service."""
+    written = write_checkpoint(store, "job-1")
+    classifier, files, chance = load(written), list(kinds().values()), Random(1)
+    seen: dict[str, set[int]] = {name: set() for name in MUTATIONS}
+    for _ in range(300):
+        name, image = mutated(files, chance)
+        try:
+            (result,) = answers(classifier, [image], 10)
+        except Refused as refused:
+            seen[name].add(refused.status)
+            continue
+        given = {each.index: each.probability for each in result.predictions}
+        assert given == pytest.approx(dict(enumerate(probabilities(written, image))), abs=1e-5)
+        seen[name].add(200)
+    assert all(seen.values())
+    assert set.union(*seen.values()) == {200, 413, 415}
 
 
 def test_a_bad_image_among_several_is_named(store: LocalStore, load: Load) -> None:

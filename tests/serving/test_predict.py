@@ -1,99 +1,15 @@
 """Every way of asking for a prediction gets the replica's answer or a sentence that helps."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+import base64
+import json
 
 import httpx
 import pytest
 
-from service.deployments.deployment import PENDING, Actual, Desired, Replicas
-from service.models.store import ModelVersion
-from service.predict.service import Predictor
-from tests.api.conftest import Service, serving
+from service.predict.service import dice_of
 from tests.serving.pictures import png
-from tests.serving.versions import meta
-from trainer.contract.serving import (
-    MAX_IMAGES,
-    Classified,
-    ImageResult,
-    Prediction,
-    Refusal,
-    unpack,
-)
-
-AT = datetime(2026, 1, 1, tzinfo=UTC)
-PNG = {"Content-Type": "image/png"}
-Answer = Callable[[httpx.Request], httpx.Response]
-
-
-@dataclass
-class World:
-    """The real application, and replicas that answer as the test says."""
-
-    service: Service
-    asked: list[httpx.Request] = field(default_factory=list)
-    answer: Answer = field(default_factory=lambda: classified)
-
-    def replica(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request)
-        return self.answer(request)
-
-    def register(self, name: str, *versions: int) -> None:
-        for number in versions:
-            made = ModelVersion("default", name, number, f"{name}-{number}", meta("job-1"), AT)
-            self.service.parts.models.store.insert(made)
-
-    def deploy(self, name: str, version: int, *, serving: int | None) -> None:
-        """A deployment, as the rollout would have noted it."""
-        store = self.service.parts.deployments.store
-        desired = Desired(version=version, alias=None, replicas=Replicas(min=1, max=1))
-        store.ask("default", name, desired, actual=PENDING, at=AT)
-        found = store.get("default", name)
-        assert found
-        running = Actual(health="running", replicas=1) if serving == version else PENDING
-        store.note(replace(found, serving_version=serving, actual=running))
-
-    def ask(self, query: str = "", **request: Any) -> httpx.Response:
-        request = request or {"content": png(), "headers": PNG}
-        answer: httpx.Response = self.service.client.post(f"/predict{query}", **request)
-        return answer
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with serving(tmp_path) as service:
-        made = World(service)
-        replicas = httpx.AsyncClient(
-            base_url="http://serve", transport=httpx.MockTransport(made.replica)
-        )
-        parts = replace(service.parts, predictor=Predictor(service.parts.deployments, replicas))
-        service.app.state.parts = parts
-        made.register("digits", 1, 2)
-        made.deploy("digits", 1, serving=1)
-        yield made
-
-
-def classified(request: httpx.Request) -> httpx.Response:
-    """Each image's first class is named for its length, so that the order shows."""
-    _, _, name, version = request.url.path.split("/")
-    answer = Classified(
-        model=name,
-        version=int(version),
-        results=tuple(
-            ImageResult(predictions=(Prediction(label=str(len(image)), index=0, probability=1),))
-            for image in unpack(request.content)
-        ),
-        preprocessing="abc",
-    )
-    return httpx.Response(200, json=answer.model_dump(mode="json"))
-
-
-def refusal(status: int, detail: str, index: int | None) -> Answer:
-    said = Refusal(status=status, detail=detail, index=index)
-    return lambda _: httpx.Response(status, json=said.model_dump(mode="json"))
+from tests.serving.replicas import PNG, World, classified, refusal
+from trainer.contract.serving import MAX_IMAGES, unpack
 
 
 def problem(answer: httpx.Response, status: int, code: str) -> str:
@@ -129,7 +45,7 @@ def test_several_files_are_answered_in_their_order(world: World) -> None:
     assert labels == [str(len(image)) for image in images]
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/json", "image/gif", ""])
+@pytest.mark.parametrize("kind", ["text/plain", "application/xml", "image/gif", ""])
 def test_another_media_type_is_refused_with_those_that_are_taken(world: World, kind: str) -> None:
     answer = world.ask(content=png(), headers={"Content-Type": kind})
     assert "image/jpeg, image/png or image/webp" in problem(answer, 415, "unsupported_media")
@@ -145,6 +61,43 @@ def test_parts_must_be_files_named_file(world: World) -> None:
     detail = problem(world.ask(files=[("image", ("a.png", png()))]), 422, "invalid")
     assert "'image'" in detail
     problem(world.ask(files=[("file", (None, "text"))]), 422, "invalid")
+
+
+def test_images_in_json_are_classified_in_their_order(world: World) -> None:
+    images = [png(1), png(2)]
+    said = {"images": [base64.b64encode(image).decode() for image in images]}
+    answer = world.ask("?model=digits&top_k=3", json=said)
+    labels = [result["predictions"][0]["label"] for result in answer.json()["results"]]
+    assert labels == [str(len(image)) for image in images]
+    (asked,) = world.asked
+    assert unpack(asked.content) == images
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "hint"),
+    [
+        (b"", 400, "not JSON"),
+        (b"{", 400, "not JSON"),
+        (b"[" * 100_000, 400, "not JSON"),
+        (b"[]", 422, "the body"),
+        (b"{}", 422, "'images' is required"),
+        (b'{"images": []}', 422, "at least 1 item"),
+        (b'{"images": ["x"]}', 422, "'images.0' is not base64"),
+        (b'{"images": ["aGk=", "aG\\nk="]}', 422, "'images.1' is not base64"),
+        ('{"images": ["\u00e9\u00e9=="]}'.encode(), 422, "'images.0' is not base64"),
+        (b'{"images": [""]}', 422, "empty"),
+        (b'{"images": "aGk="}', 422, "'images'"),
+        (b'{"image": ["aGk="]}', 422, "no such field"),
+        (json.dumps({"images": ["aGk="] * (MAX_IMAGES + 1)}).encode(), 422, "at most 64 items"),
+    ],
+)
+def test_json_that_holds_no_images_is_refused(
+    world: World, body: bytes, status: int, hint: str
+) -> None:
+    answer = world.ask(content=body, headers={"Content-Type": "application/json"})
+    detail = problem(answer, status, "malformed" if status == 400 else "invalid")
+    assert hint.lower() in detail.lower()
+    assert world.asked == []
 
 
 def test_too_many_files_are_invalid(world: World) -> None:
@@ -232,6 +185,43 @@ def test_a_switch_between_finding_and_asking_is_not_seen(world: World) -> None:
     assert world.ask().json()["version"] == 2
 
 
+@pytest.mark.parametrize(
+    "lost",
+    [
+        httpx.Response(500, text="Internal Server Error"),
+        httpx.Response(502),
+        httpx.RemoteProtocolError("closed"),
+        httpx.ReadError("reset"),
+    ],
+)
+def test_a_replica_that_dies_in_the_middle_is_not_seen(
+    world: World, lost: httpx.Response | httpx.HTTPError
+) -> None:
+    def dies(_: httpx.Request) -> httpx.Response:
+        world.answer = classified
+        if isinstance(lost, httpx.HTTPError):
+            raise lost
+        return lost
+
+    world.answer = dies
+    assert world.ask().status_code == 200
+    assert len(world.asked) == 2
+
+
+@pytest.mark.parametrize("slow", [httpx.ReadTimeout("slow"), httpx.Response(503, text="busy")])
+def test_a_replica_with_too_much_to_do_is_not_asked_again(
+    world: World, slow: httpx.Response | httpx.HTTPError
+) -> None:
+    def busy(_: httpx.Request) -> httpx.Response:
+        if isinstance(slow, httpx.HTTPError):
+            raise slow
+        return slow
+
+    world.answer = busy
+    assert world.ask().status_code == 503
+    assert len(world.asked) == 1
+
+
 @pytest.mark.parametrize("status", [404, 500, 502, 503, 504])
 def test_a_proxy_that_cannot_reach_a_replica_is_unavailable(world: World, status: int) -> None:
     world.answer = lambda _: httpx.Response(status, text="Internal Server Error")
@@ -250,3 +240,46 @@ def test_a_serve_that_is_away_is_unavailable(world: World) -> None:
 
         world.answer = fail
         problem(world.ask(), 503, code)
+
+
+def test_a_canary_gets_its_share_and_each_answer_says_who_gave_it(world: World) -> None:
+    world.try_out("digits", 1, canary=2, percent=30)
+    for dice, version in ((0.0, 2), (0.29, 2), (0.3, 1), (0.99, 1)):
+        world.dice = dice
+        assert world.ask().json()["version"] == version
+    for version in (1, 2):
+        assert world.ask(f"?version={version}").json()["version"] == version
+
+
+def test_the_same_key_is_answered_by_the_same_version(world: World) -> None:
+    world.try_out("digits", 1, canary=2, percent=50)
+    given = {}
+    for key in map(str, range(40)):
+        headers = PNG | {"Idempotency-Key": key}
+        given[key] = world.ask(content=png(), headers=headers).json()["version"]
+        assert world.ask(content=png(), headers=headers).json()["version"] == given[key]
+    assert set(given.values()) == {1, 2}
+    assert all(0 <= dice_of(key) < 1 for key in given)
+
+
+@pytest.mark.parametrize("status", [404, 500, 502, 503])
+def test_what_a_canary_cannot_answer_the_version_that_serves_does(
+    world: World, status: int
+) -> None:
+    def only_the_canary_fails(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/2"):
+            return httpx.Response(status, text="gone")
+        return classified(request)
+
+    world.try_out("digits", 1, canary=2, percent=100)
+    world.answer = only_the_canary_fails
+    answer = world.ask()
+    assert (answer.status_code, answer.json()["version"]) == (200, 1)
+    problem(world.ask("?version=2"), 503, "model_unavailable")
+
+
+def test_a_canary_that_is_not_ready_says_why_when_it_is_asked_for(world: World) -> None:
+    world.try_out("digits", 1, canary=2, percent=100, ready=False)
+    assert world.ask().json()["version"] == 1
+    detail = problem(world.ask("?version=2"), 503, "model_unavailable")
+    assert "Version 2 did not start" in detail

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-from service.deployments.deployment import PENDING, Deployment, Desired, Replicas
+from service.deployments.deployment import PENDING, Canary, Deployment, Desired, Replicas
 from service.deployments.plan import ReplicaOptions
 from service.deployments.rollout import FIRST_REST, STEADY, Rollout
 from service.deployments.serve import Application, Seen, SeenApplication
@@ -17,6 +17,7 @@ from service.models.store import ModelStore
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 V1, V2 = "default.digits.1", "default.digits.2"
+CANARY = Canary(version=2, percent=10, replicas=Replicas(min=1, max=1))
 
 
 @dataclass
@@ -73,8 +74,15 @@ class World:
             self.store, self.serve, ReplicaOptions("file:///objects", 0, 0), lambda: self.now
         )
 
-    def ask(self, version: int | None = None, alias: str | None = None, most: int = 1) -> None:
-        desired = Desired(version=version, alias=alias, replicas=Replicas(min=1, max=most))
+    def ask(
+        self,
+        version: int | None = None,
+        alias: str | None = None,
+        most: int = 1,
+        canary: Canary | None = None,
+    ) -> None:
+        replicas = Replicas(min=1, max=most)
+        desired = Desired(version=version, alias=alias, replicas=replicas, canary=canary)
         self.now += timedelta(microseconds=1)
         self.store.ask("default", "digits", desired, actual=PENDING, at=self.now)
 
@@ -242,3 +250,63 @@ def test_more_replicas_are_the_same_application(world: World) -> None:
     scale = world.serve.applications[V1].config["deployments"][0]["autoscaling_config"]
     assert scale["max_replicas"] == 4
     assert after.serving_version == 1
+
+
+def test_a_canary_starts_beside_what_serves_and_is_ready_once_it_answers(world: World) -> None:
+    world.serving(1)
+    world.ask(1, canary=CANARY)
+    world.serve.routed = False
+    after = world.tick()
+    assert (after.state, after.canary_state) == ("ready", "starting")
+    assert world.serve.applied[-1] == [V1, V2]
+    world.serve.becomes(V2, "RUNNING")
+    assert world.tick().answering == (1,)
+    world.serve.routed = True
+    after = world.tick()
+    assert (after.state, after.canary_state, after.answering) == ("ready", "ready", (1, 2))
+
+
+def test_a_canary_that_fails_rests_longer_each_time_and_the_version_stays_ready(
+    world: World,
+) -> None:
+    world.serving(1)
+    world.ask(1, canary=CANARY)
+    world.tick(2)
+    rest = FIRST_REST
+    for _ in range(3):
+        world.serve.becomes(V2, "DEPLOY_FAILED", message="Damaged: it is not whole")
+        after = world.tick(2)
+        assert (after.state, after.canary_state, after.answering) == ("ready", "failed", (1,))
+        assert after.canary_seen
+        assert after.canary_seen.message == (
+            "Version 2 did not start: it is not whole. Version 1 goes on serving."
+        )
+        assert world.serve.applied[-1] == [V1]
+        world.now += rest
+        world.tick()
+        assert world.serve.applied[-1] == [V1, V2]
+        rest *= 2
+
+
+def test_a_canary_that_is_promoted_serves_without_a_new_start(world: World) -> None:
+    world.serving(1)
+    world.ask(1, canary=CANARY)
+    world.tick()
+    world.serve.becomes(V2, "RUNNING")
+    world.tick()
+    world.ask(2)
+    after = world.tick(2)
+    assert (after.serving_version, after.previous_version, after.canary_state) == (2, 1, None)
+    assert world.serve.applied[-1] == [V2]
+
+
+def test_a_canary_that_is_taken_away_goes_and_what_serves_stays(world: World) -> None:
+    world.serving(1)
+    world.ask(1, canary=CANARY)
+    world.tick()
+    world.serve.becomes(V2, "RUNNING")
+    world.tick()
+    world.ask(1)
+    after = world.tick(2)
+    assert (after.answering, after.canary_seen) == ((1,), None)
+    assert world.serve.applied[-1] == [V1]

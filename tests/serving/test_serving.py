@@ -20,7 +20,7 @@ from service.main import create_app
 from service.models.store import ModelVersion
 from service.parts import Parts, assemble
 from service.settings import Settings
-from tests.serving.pictures import encoded, picture
+from tests.serving.pictures import encoded, kinds, picture
 from tests.serving.versions import Written, probabilities, write_checkpoint
 from tests.waiting import until
 from trainer.contract import checkpoints, layout
@@ -62,6 +62,15 @@ class World:
             self.deploy()
             shown = self.reaches("ready")
         return int(shown["serving_version"])
+
+    def on_trial(self) -> dict[str, Any]:
+        """The deployment, once its canary is ready."""
+
+        def look() -> dict[str, Any] | None:
+            shown: dict[str, Any] = self.client.get("/models/shapes/deployment").json()
+            return shown if shown["canary"] and shown["canary"]["state"] == "ready" else None
+
+        return until(look, within_s=60)
 
     def deploy(self, **body: object) -> None:
         answer = self.client.put("/models/shapes/deployment", json=body)
@@ -120,32 +129,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         ray.end()
 
 
-def kinds_of_pictures() -> dict[str, bytes]:
-    shown = picture(7)
-    turned = Image.Exif()
-    turned[0x0112] = 6  # to be turned by 90° to stand upright
-    clear = shown.convert("RGBA")
-    clear.putalpha(128)
-    return {
-        "rgb": encoded(shown),
-        "jpeg": encoded(shown, "JPEG"),
-        "webp": encoded(shown, "WEBP"),
-        "grey": encoded(shown.convert("L")),
-        "one bit": encoded(shown.convert("1")),
-        "16 bits": encoded(shown.convert("L").convert("I;16")),
-        "palette": encoded(shown.convert("P")),
-        "rgba": encoded(clear),
-        "cmyk": encoded(shown.convert("CMYK"), "JPEG"),
-        "turned": encoded(shown, "JPEG", exif=turned),
-    }
-
-
 def test_pictures_of_every_kind_get_the_answer_of_a_direct_forward_pass(world: World) -> None:
     number, written = world.register()
     world.deploy()
     shown = world.reaches("ready")
     assert (shown["serving_version"], shown["replicas"]) == (number, 1)
-    for kind, image in kinds_of_pictures().items():
+    for kind, image in kinds().items():
         answer = world.predict(image, top_k=10)
         assert answer.status_code == 200, (kind, answer.text)
         given = {
@@ -195,6 +184,61 @@ def test_a_switch_to_another_version_loses_no_request(world: World) -> None:
             versions = [version for _, version in seen]
             assert versions == sorted(versions)
             assert {old, new} == set(versions)
+
+
+def test_a_canary_takes_its_share_and_is_rolled_back_without_a_failed_request(
+    world: World,
+) -> None:
+    known = dict(world.register() for _ in range(2))
+    stable, canary = sorted(known)
+    world.deploy(version=stable)
+    world.reaches("ready")
+    files = [("file", (name, encoded(picture(seed)))) for seed, name in ((1, "a"), (2, "b"))]
+    best = {
+        number: [max(probabilities(written, file)) for _, (_, file) in files]
+        for number, written in known.items()
+    }
+    over = threading.Event()
+    seen: list[int] = []
+
+    def keep_asking() -> None:
+        while not over.is_set():
+            answer = world.client.post("/predict?model=shapes", files=files)
+            assert answer.status_code == 200, answer.text
+            said = answer.json()
+            given = [each["predictions"][0]["probability"] for each in said["results"]]
+            assert given == pytest.approx(best[said["version"]], abs=1e-5)
+            seen.append(said["version"])
+
+    with ThreadPoolExecutor() as threads:
+        clients = [threads.submit(keep_asking) for _ in range(2)]
+        try:
+            world.deploy(version=stable, canary={"version": canary, "percent": 50})
+            assert world.on_trial()["serving_version"] == stable
+            before = len(seen)
+            until(lambda: len(seen) >= before + 200 or any(c.done() for c in clients), within_s=60)
+            shown = world.client.post("/models/shapes/deployment/rollback").json()
+            assert (shown["version"], shown["canary"]) == (stable, None)
+            until(lambda: world.applications() == [f"default.shapes.{stable}"], within_s=60)
+            after = len(seen)
+            until(lambda: len(seen) >= after + 20 or any(c.done() for c in clients), within_s=60)
+        finally:
+            over.set()
+        for client in clients:
+            client.result()
+    assert set(seen[:before]) <= {stable, canary}
+    assert 60 < seen[before : before + 200].count(canary) < 140
+    assert set(seen[-18:]) == {stable}
+
+
+def test_the_first_request_after_a_rest_waits_for_a_replica_and_is_answered(world: World) -> None:
+    number = world.serving()
+    world.deploy(version=number, replicas={"min": 0, "max": 1, "idle_s": 1})
+    assert world.reaches("idle")["replicas"] == 0
+    with ThreadPoolExecutor() as threads:
+        answers = list(threads.map(world.predict, [PNG] * 8))
+    assert [(each.status_code, each.json()["version"]) for each in answers] == [(200, number)] * 8
+    assert world.reaches("ready")["replicas"] == 1
 
 
 def test_a_corrupt_version_never_serves_and_the_old_one_goes_on(world: World) -> None:
