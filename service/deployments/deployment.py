@@ -110,7 +110,7 @@ class Deployment:
 
     @property
     def answering(self) -> tuple[int, ...]:
-        """The versions that answer now, first the one that answers most."""
+        """The versions that answer now, first the one that serves."""
         canary = self.canary.version if self.canary and self.canary_state == "ready" else None
         found = dict.fromkeys((self.serving_version, canary))
         return tuple(version for version in found if version is not None)

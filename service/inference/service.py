@@ -19,7 +19,9 @@ class Inference:
 
     def all_ready(self, project: str) -> None:
         """Raises ModelUnavailable, which names the models that do not answer."""
-        starting = [each.name for each in self.deployments.all(project) if not each.answering]
+        starting = [
+            each.name for each in self.deployments.all(project) if each.serving_version is None
+        ]
         if starting:
             raise ModelUnavailable(f"These models do not answer yet: {', '.join(starting)}.")
 

@@ -36,6 +36,7 @@ DELETE /models/{name}/aliases/{alias}
 PUT /models/{name}/deployment
 GET /models/{name}/deployment
 DELETE /models/{name}/deployment
+POST /models/{name}/deployment/rollback
 POST /predict
 GET /v2
 GET /v2/health/live

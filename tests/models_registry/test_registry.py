@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from service.deployments.deployment import Replicas
+from service.deployments.deployment import Canary, Replicas
 from service.deployments.service import Deployments
 from service.deployments.store import DeploymentStore
 from service.errors import Conflict, NotFound
@@ -194,14 +194,15 @@ def test_aliases_move_and_name_versions_that_exist(house: House) -> None:
 
 
 def test_a_version_in_use_is_not_deleted(house: House) -> None:
-    register(house, versions=3)
+    register(house, versions=4)
     house.models.point("default", "digits", "best", 1)
-    house.deployments.ask("default", "digits", version=2, alias=None, replicas=ONE)
-    for number in (1, 2):
+    canary = Canary(version=3, percent=10, replicas=ONE)
+    house.deployments.ask("default", "digits", version=2, alias=None, replicas=ONE, canary=canary)
+    for number in (1, 2, 3):
         with pytest.raises(Conflict):
             house.models.delete("default", "digits", number)
-    house.models.delete("default", "digits", 3)
-    assert [made.version for made in house.models.get("default", "digits").versions] == [2, 1]
+    house.models.delete("default", "digits", 4)
+    assert [made.version for made in house.models.get("default", "digits").versions] == [3, 2, 1]
 
 
 def test_a_deleted_version_is_gone_and_its_number_is_not_used_again(house: House) -> None:

@@ -120,13 +120,17 @@ def test_a_deployment_shows_what_is_wanted_and_what_is(client: Client) -> None:
     assert shown["desired"] == {
         "version": 2,
         "alias": None,
-        "replicas": {"min": 1, "max": 1},
+        "replicas": {"min": 1, "max": 1, "idle_s": 300},
+        "canary": None,
+        "back_from": None,
     }
     assert (shown["state"], shown["version"], shown["serving_version"]) == ("starting", 2, None)
     assert client.body("PUT", path, {"version": 1, "replicas": {"min": 2}})["desired"] == {
         "version": 1,
         "alias": None,
-        "replicas": {"min": 2, "max": 2},
+        "replicas": {"min": 2, "max": 2, "idle_s": 300},
+        "canary": None,
+        "back_from": None,
     }
     assert client.ask("DELETE", path).status_code == 202
     assert client.refused("GET", path)[0] == 404
@@ -148,7 +152,7 @@ def test_a_deployment_by_alias_follows_it(client: Client) -> None:
     [
         {"version": 1, "alias": "best"},
         {"version": 0},
-        {"replicas": {"min": 0}},
+        {"replicas": {"min": -1}},
         {"replicas": {"min": 2, "max": 1}},
         {"replicas": 2},
         {"canary": {"version": 2, "percent": 10}},

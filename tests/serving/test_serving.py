@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from service.local import instance
+from service.local.processes import mark_of, marked
 from service.local.ray_head import LocalRay
 from service.main import create_app
 from service.models.store import ModelVersion
@@ -92,6 +93,13 @@ class World:
             headers={"Content-Type": "image/png"},
         )
         return answer
+
+    def kill_replica(self, number: int) -> None:
+        """By SIGKILL, in the middle of whatever it does."""
+        title = f"ServeReplica:default.shapes.{number}:"
+        ours = marked(mark_of(self.parts.settings.data_dir))
+        (replica,) = [process for process in ours if title in " ".join(process.cmdline())]
+        replica.kill()
 
     def applications(self) -> list[str]:
         return sorted(self.ray.get("/api/serve/applications/").json()["applications"])
@@ -186,7 +194,7 @@ def test_a_switch_to_another_version_loses_no_request(world: World) -> None:
             assert {old, new} == set(versions)
 
 
-def test_a_canary_takes_its_share_and_is_rolled_back_without_a_failed_request(
+def test_a_canary_takes_its_share_dies_and_is_rolled_back_without_a_failed_request(
     world: World,
 ) -> None:
     known = dict(world.register() for _ in range(2))
@@ -217,6 +225,9 @@ def test_a_canary_takes_its_share_and_is_rolled_back_without_a_failed_request(
             assert world.on_trial()["serving_version"] == stable
             before = len(seen)
             until(lambda: len(seen) >= before + 200 or any(c.done() for c in clients), within_s=60)
+            world.kill_replica(canary)
+            after = len(seen)
+            until(lambda: len(seen) >= after + 20 or any(c.done() for c in clients), within_s=60)
             shown = world.client.post("/models/shapes/deployment/rollback").json()
             assert (shown["version"], shown["canary"]) == (stable, None)
             until(lambda: world.applications() == [f"default.shapes.{stable}"], within_s=60)
