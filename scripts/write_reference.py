@@ -18,6 +18,7 @@ from trainer.contract.counting import multiply_adds, parameters
 from trainer.contract.datasets import DATASETS
 from trainer.contract.evaluation import EvaluateSpec, ModelRef
 from trainer.contract.objects.options import Options
+from trainer.contract.prediction import PredictSpec
 from trainer.contract.reasons import FREE, REMEDIES, RETRIED, Code
 from trainer.contract.recipes import DEEP, RECIPES, Named, RecipeFields
 from trainer.contract.spec import CheckpointEvery, TrainSpec
@@ -96,6 +97,8 @@ def page() -> Iterator[str]:
     yield from fields(EvaluateSpec)
     yield "\n### `ensemble`\n\nA list of these.\n"
     yield from fields(ModelRef)
+    yield "\n## A batch prediction: the body of `POST /jobs` with `kind`\n"
+    yield from fields(PredictSpec)
     yield "\n## Recipes\n"
     yield "| field | " + " | ".join(f"`{name}`" for name in RECIPES) + " |"
     yield "|---|" + "---|" * len(RECIPES)

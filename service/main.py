@@ -16,7 +16,7 @@ from service.deps import only_known, project
 from service.http import openapi
 from service.http.access_log import AccessLog
 from service.http.body_limit import BodyLimit
-from service.jobs import reading, tensorboard
+from service.jobs import predictions, reading, tensorboard
 from service.jobs import routes as jobs
 from service.keys import routes as keys
 from service.models import routes as models
@@ -59,6 +59,7 @@ ROUTERS = (
     jobs.router,
     reading.router,
     tensorboard.router,
+    predictions.router,
     sweeps.router,
     catalogue.router,
     models.router,
