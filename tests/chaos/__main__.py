@@ -17,6 +17,7 @@ from tests.chaos import (
     database,
     idempotency,
     kills,
+    predictions,
     recovery,
     replicas,
     saving,
@@ -43,6 +44,7 @@ EXPERIMENTS: dict[str, tuple[Run, int]] = {
     "corruption": (corruption.run, 1000),
     "storage": (storage.run, 20),
     "sweep": (sweep.run, 20),
+    "predictions": (predictions.run, 20),
 }
 """Name → what runs it, and how often for the tables."""
 
