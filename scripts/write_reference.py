@@ -18,6 +18,7 @@ from trainer.contract.counting import multiply_adds, parameters
 from trainer.contract.datasets import DATASETS
 from trainer.contract.evaluation import EvaluateSpec, ModelRef
 from trainer.contract.objects.options import Options
+from trainer.contract.prediction import PredictSpec
 from trainer.contract.presets import PRESETS, Preset
 from trainer.contract.reasons import FREE, REMEDIES, RETRIED, Code
 from trainer.contract.recipes import DEEP, RECIPES, Named, RecipeFields
@@ -95,12 +96,8 @@ def ending(preset: Preset) -> str:
     return f"{what[preset.afterwards.kind]}, `{preset.afterwards.protocol}`"
 
 
-def page() -> Iterator[str]:
-    yield "# Reference\n\nWritten by `make docs` from the code; a test keeps it so."
-    yield "\n## Settings\n\nEach is an option of `residual up` or an environment variable.\n"
-    yield from fields(Settings, prefix="RESIDUAL_")
-    yield "\n### Options in `RESIDUAL_STORAGE_URL`\n\nAs `s3://bucket/prefix?addressing=virtual&sse=AES256`.\n"
-    yield from fields(Options)
+def bodies() -> Iterator[str]:
+    """Of `POST /jobs`, by kind."""
     yield "\n## A training job: the body of `POST /jobs`\n"
     yield from fields(TrainSpec)
     yield "\n### `checkpoint_every`\n\nOne of the two.\n"
@@ -111,6 +108,8 @@ def page() -> Iterator[str]:
     yield from fields(EvaluateSpec)
     yield "\n### `ensemble`\n\nA list of these.\n"
     yield from fields(ModelRef)
+    yield "\n## A batch prediction: the body of `POST /jobs` with `kind`\n"
+    yield from fields(PredictSpec)
     yield "\n## A sweep: the body of `POST /jobs` with `kind`\n"
     yield "Besides these, every field of a training that all its trials share.\n"
     yield from fields(SweepSpec, but=TrainFields)
@@ -125,6 +124,15 @@ def page() -> Iterator[str]:
             f"| `{preset.name}` | {len(preset.points)} | `{preset.dataset}`, `{preset.recipe}` "
             f"| {ending(preset)} | {preset.reproduces}: {preset.title} |"
         )
+
+
+def page() -> Iterator[str]:
+    yield "# Reference\n\nWritten by `make docs` from the code; a test keeps it so."
+    yield "\n## Settings\n\nEach is an option of `residual up` or an environment variable.\n"
+    yield from fields(Settings, prefix="RESIDUAL_")
+    yield "\n### Options in `RESIDUAL_STORAGE_URL`\n\nAs `s3://bucket/prefix?addressing=virtual&sse=AES256`.\n"
+    yield from fields(Options)
+    yield from bodies()
     yield "\n## Recipes\n"
     yield "| field | " + " | ".join(f"`{name}`" for name in RECIPES) + " |"
     yield "|---|" + "---|" * len(RECIPES)

@@ -17,6 +17,7 @@ from trainer.contract.asked import Demand
 from trainer.contract.attempts import Best, MetricPoint
 from trainer.contract.evaluation import Evaluation
 from trainer.contract.kinds import Resolved
+from trainer.contract.prediction import Predictions
 from trainer.contract.reasons import Reason
 from trainer.contract.sweep import Metric
 
@@ -64,7 +65,8 @@ HOLDING = WORKING | {State.CANCELLING}
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job is, as its newest metrics say."""
+    """How far a job is, as its newest metrics say. Of a prediction there is one epoch, and a step is an
+    image."""
 
     epoch: int
     epochs: int
@@ -98,6 +100,8 @@ class Result:
     """Of an evaluation, or of a training by a protocol other than center."""
     trial: BestTrial | None = None
     """Of a sweep."""
+    predictions: Predictions | None = None
+    """Of a prediction."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from service.http.body_limit import BodyLimit
 from service.http.plain_errors import PlainErrors
 from service.inference import routes as inference
 from service.inference.schemas import InferIn
-from service.jobs import reading, tensorboard
+from service.jobs import predictions, reading, tensorboard
 from service.jobs import routes as jobs
 from service.keys import routes as keys
 from service.models import routes as models
@@ -68,6 +68,7 @@ ROUTERS = (
     jobs.router,
     reading.router,
     tensorboard.router,
+    predictions.router,
     sweeps.router,
     catalogue.router,
     models.router,

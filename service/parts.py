@@ -121,6 +121,7 @@ def put_together(settings: Settings, outside: Outside) -> Parts:
         new_id=lambda: new_job_id(utc_now(), secrets.randbits),
         registry=registered,
         check_quota=quotas.check,
+        storage_url=storage_url,
     )
     models = Models(registered, objects, jobs, utc_now)
     deployed = DeploymentStore(engine)

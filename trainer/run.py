@@ -1,5 +1,5 @@
-"""The driver of one attempt, the entrypoint of its Ray job: reads the order, runs Ray Train or Ray
-Tune on it, and commits how it ended. `python -m trainer.run --store URL --job ID --attempt N`
+"""The driver of one attempt, the entrypoint of its Ray job: reads the order, runs Ray Train, Tune or
+Data on it, and commits how it ended. `python -m trainer.run --store URL --job ID --attempt N`
 """
 
 import argparse
@@ -16,6 +16,7 @@ from trainer.contract.attempts import Halt, Order, Outcome, Started
 from trainer.contract.crashes import Point
 from trainer.contract.objects.open import open_store
 from trainer.contract.objects.store import ObjectStore
+from trainer.contract.prediction import ResolvedPrediction
 from trainer.contract.sweep import ResolvedSweep
 from trainer.training import vigil
 from trainer.training.parent import die_with_parent
@@ -82,6 +83,10 @@ def drive(order: Order, url: str, store: ObjectStore) -> Outcome | None:
                 from trainer.sweeps.driver import search
 
                 return search(order, url, store, scratch=scratch)
+            if isinstance(order.spec, ResolvedPrediction):
+                from trainer.predictions.driver import predict
+
+                return predict(order, url, store)
             from trainer.training.driver import fit
 
             return fit(order, url, scratch=scratch)

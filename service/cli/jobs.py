@@ -47,7 +47,7 @@ def _row(job: dict[str, Any]) -> dict[str, str]:
         "id": job["id"],
         "state": job["state"],
         "what": _what(job["kind"], spec),
-        "dataset": spec["base"].get("dataset", "") if job["kind"] == "sweep" else spec["dataset"],
+        "dataset": _images(job["kind"], spec),
         "progress": f"{progress['step']}/{progress['steps']}" if progress else "",
         "error": _error(job["result"]),
     }
@@ -59,8 +59,17 @@ def _what(kind: str, spec: dict[str, Any]) -> str:
             return str(spec["arch"])
         case "sweep":
             return f"{spec['preset'] or 'sweep'} ({spec['trials']})"
+        case "predict":
+            return f"{spec['model']['name']}:{spec['model']['version']}"
         case _:
             return _models(spec)
+
+
+def _images(kind: str, spec: dict[str, Any]) -> str:
+    """A data set, or the folder that a prediction is of."""
+    if kind == "sweep":
+        return str(spec["base"].get("dataset", ""))
+    return str(spec["dataset"] or spec["source"])
 
 
 def _models(spec: dict[str, Any]) -> str:
@@ -70,8 +79,8 @@ def _models(spec: dict[str, Any]) -> str:
 
 
 def _error(result: dict[str, Any] | None) -> str:
-    """Top-1: the lowest of a training, or that of an evaluation."""
+    """Top-1: the lowest of a training, or that of an evaluation; of other jobs there is none."""
     if result is None:
         return ""
     measured = result["best"]["metrics"] if result["best"] else result["evaluation"]
-    return f"{measured['top1_error']:.1f} %"
+    return f"{measured['top1_error']:.1f} %" if measured else ""

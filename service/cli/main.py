@@ -6,6 +6,7 @@ import typer
 from pydantic import ValidationError
 
 from service.cli import (
+    batch,
     control,
     demo,
     deployments,
@@ -39,6 +40,7 @@ commands.command("demo")(demo.demo)
 commands.command("key")(key.key)
 commands.command("train")(train.train)
 commands.command("evaluate")(evaluate.evaluate)
+commands.command("batch")(batch.batch)
 commands.command("sweep")(sweep.sweep)
 commands.command("trials")(sweep.trials)
 commands.command("report")(sweep.report)

@@ -16,7 +16,7 @@ Show = Callable[[MetricPoint], None]
 def showing(spec: dict[str, Any]) -> Iterator[Show]:
     """A function that shows a point of a job with this resolved `spec`."""
     figures = Figures(spec)
-    if spec["kind"] != "train":  # an evaluation writes no points
+    if spec["kind"] != "train":  # no other job writes points
         yield lambda _: None
         return
     if not sys.stderr.isatty():

@@ -46,7 +46,8 @@ def follow(client: Client, job: str) -> tuple[dict[str, Any], list[MetricPoint]]
 
 @contextmanager
 def telling(client: Client, job: str) -> Iterator[None]:
-    """Meanwhile says on standard error in which state the job is and why, whenever that changes."""
+    """Meanwhile says on standard error in which state the job is and why, whenever that changes; and how far
+    it is, if no point does."""
     over = Event()
     thread = Thread(target=_tell, args=(client, job, over), name="states")
     thread.start()
@@ -62,11 +63,27 @@ def _tell(client: Client, job: str, over: Event) -> None:
     while not over.is_set():
         with suppress(CommandFailed):  # whoever reads the stream hears of it, too
             seen = client.get(f"/jobs/{job}")
-            why = f": {seen['reason']['message']}" if seen["reason"] else ""
-            if (now := f"{job} {seen['state']}{why}") != said and seen["state"] not in ENDED:
+            now = _counted(seen) or _state(seen)
+            if now != said and seen["state"] not in ENDED:
                 said = now
                 typer.echo(said, err=True)
         over.wait(LOOK_EVERY_S)
+
+
+def _state(job: dict[str, Any]) -> str:
+    why = f": {job['reason']['message']}" if job["reason"] else ""
+    return f"{job['id']} {job['state']}{why}"
+
+
+def _counted(job: dict[str, Any]) -> str | None:
+    """How far a running prediction is; None of any other job."""
+    progress = job["progress"]
+    if job["kind"] != "predict" or job["state"] != "running" or not progress:
+        return None
+    said = f"{progress['step']:,} of {progress['steps']:,} images"
+    if rate := progress["images_per_second"]:
+        said += f" · {rate:,.0f} images/s · {progress['eta_s']:.0f} s left"
+    return said
 
 
 def all_points(client: Client, job: str) -> Iterator[MetricPoint]:
@@ -94,6 +111,8 @@ def _came_to(result: dict[str, Any]) -> str:
         said.append(f"best validation error {error:.2f} % at step {best['step']}")
     if trial := result.get("trial"):
         said.append(f"trial {trial['number']} is the best: {trial['metric']} {trial['value']:.4g}")
+    if predictions := result.get("predictions"):
+        said.append(f"{predictions['images']:,} images, {predictions['errors']:,} errors")
     if evaluation := result["evaluation"]:
         said.append(f"{evaluation['protocol']} top-1 error {evaluation['top1_error']:.2f} %")
     return "; ".join(said)

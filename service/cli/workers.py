@@ -1,4 +1,4 @@
-"""`--workers` of `residual train` and `residual evaluate`: a number, or a range of them."""
+"""`--workers` of `residual train`, `evaluate` and `batch`: a number, or a range of them."""
 
 import re
 from typing import Annotated

@@ -10,6 +10,7 @@ from service.errors import IllegalTransition, Invalid
 from service.lifecycle import RESUMABLE, TERMINAL, Job, Progress, State, advance
 from trainer.contract import resolve
 from trainer.contract.kinds import Resolved
+from trainer.contract.prediction import ResolvedPrediction
 from trainer.contract.reasons import Code, Reason, reason
 from trainer.contract.space import Point, canonical
 from trainer.contract.spec import ResolvedSpec
@@ -186,6 +187,8 @@ def _more(spec: Resolved) -> str:
         return f"to extend it, give 'epochs', more than its {spec.epochs}."
     if isinstance(spec, ResolvedSweep):
         return "to go on, give 'trials' or 'points'."
+    if isinstance(spec, ResolvedPrediction):
+        return "to classify again, submit a new job."
     return "to evaluate again, submit a new job."
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from service.cluster.cluster import Capacity, Node
-from service.jobs import plan
+from service.jobs import plan, prediction_examples
 from service.jobs.plan import Plan
 from service.jobs.resolving import Decided
 from service.jobs.rows import Event
@@ -92,6 +92,10 @@ BODIES: dict[str, Any] = {
     "an evaluation": {
         "summary": "Evaluate a registered model by 10-crop, and look into its layers",
         "value": {"kind": "evaluate", "model": "fashion", "protocol": "10-crop", "analyse": True},
+    },
+    "a batch prediction": {
+        "summary": "Classify all validation images of a data set by a registered model, as Parquet",
+        "value": prediction_examples.BODY,
     },
     "an ensemble": {
         "summary": "Evaluate registered models together, their probabilities averaged",

@@ -11,8 +11,8 @@ from heapq import merge
 
 from service.jobs.chunks import Chunks, step_of
 from service.jobs.kept import Kept
-from trainer.contract import checkpoints, events, layout
-from trainer.contract.attempts import LogLine, MetricPoint, Split, Started
+from trainer.contract import attempts, checkpoints, events, layout
+from trainer.contract.attempts import Advance, LogLine, MetricPoint, Split, Started
 from trainer.contract.checkpoints import Checkpoint
 from trainer.contract.manifest import Damaged
 from trainer.contract.objects.store import NoSuchObject, ObjectStore
@@ -78,6 +78,10 @@ class History:
             return []
         lines = self.objects.get(keys[-1]).splitlines()
         return [MetricPoint.model_validate_json(line) for line in lines]
+
+    def advance(self, job_id: str, attempt: int) -> Advance | None:
+        """How far an attempt at a prediction says it is."""
+        return attempts.read(self.objects, layout.progress(job_id, attempt), Advance)
 
     def logs(self, job_id: str, attempt: int) -> list[LogLine]:
         """What an attempt's driver and workers wrote, by time."""

@@ -7,6 +7,7 @@ from trainer.contract import resolve
 from trainer.contract.baselines import Baseline
 from trainer.contract.datasets import DATASETS
 from trainer.contract.evaluation import EvaluateSpec, ResolvedEvaluation, view_sides
+from trainer.contract.prediction import PredictSpec, ResolvedPrediction
 from trainer.contract.recipes import RECIPES
 from trainer.contract.spec import ResolvedSpec, TrainSpec
 from trainer.contract.sweep import ResolvedSweep
@@ -24,6 +25,18 @@ def of(decided: Decided) -> Iterator[str]:
         yield from _of_sweep(spec, decided.trials)
     if isinstance(asked, EvaluateSpec) and isinstance(spec, ResolvedEvaluation):
         yield from _of_evaluation(asked, spec)
+    if isinstance(asked, PredictSpec) and isinstance(spec, ResolvedPrediction):
+        yield from _of_prediction(asked, spec)
+
+
+def _of_prediction(asked: PredictSpec, spec: ResolvedPrediction) -> Iterator[str]:
+    if spec.dataset is None:
+        yield (
+            f"It classifies what is in {spec.prefix}/ when it begins; what comes later is not in it, and "
+            "what is no image is a row with its 'error'."
+        )
+    elif asked.split is None:
+        yield f"It classifies the validation images of '{spec.dataset}'; 'split': 'train' the others."
 
 
 def _of_sweep(spec: ResolvedSweep, trials: Sequence[ResolvedSpec]) -> Iterator[str]:

@@ -10,10 +10,11 @@ from service.jobs.resolving import Decided
 from service.jobs.sweep_plan import SweepPlan
 from trainer.contract import counting
 from trainer.contract.archs import Network
-from trainer.contract.asked import Demand
+from trainer.contract.asked import Batched, Demand
 from trainer.contract.checkpoints import CheckpointMeta
-from trainer.contract.evaluation import ResolvedEvaluation, view_sides
+from trainer.contract.evaluation import Protocol, ResolvedEvaluation, view_sides
 from trainer.contract.kinds import Resolved
+from trainer.contract.prediction import ResolvedPrediction
 from trainer.contract.reasons import Reason
 from trainer.contract.spec import ResolvedSpec
 from trainer.contract.sweep import ResolvedSweep
@@ -83,8 +84,10 @@ def _counts(decided: Decided) -> Counts:
         case ResolvedSpec() as spec:
             return _of_training(spec)
         case ResolvedEvaluation() as spec:
-            return _of_evaluation(spec, decided.models)
-        case _:  # of its largest trials
+            return _of_models(spec, decided.models, spec.protocol)
+        case ResolvedPrediction() as spec:
+            return _of_models(spec, decided.models, "center")
+        case _:  # of a sweep: its largest trials
             each = [_of_training(trial) for trial in decided.trials]
             return Counts(*(max(amounts) for amounts in zip(*each, strict=True)))
 
@@ -101,11 +104,11 @@ def _of_training(spec: ResolvedSpec) -> Counts:
     )
 
 
-def _of_evaluation(spec: ResolvedEvaluation, models: tuple[CheckpointMeta, ...]) -> Counts:
+def _of_models(spec: Batched, models: tuple[CheckpointMeta, ...], protocol: Protocol) -> Counts:
     parameters = multiply_adds = working = 0
     for meta in models:
         network, classes = meta.architecture, len(meta.class_names)
-        sides = view_sides(spec.protocol, meta.transform.input_size)
+        sides = view_sides(protocol, meta.transform.input_size)
         parameters += counting.parameters(network, classes)
         multiply_adds += sum(counting.multiply_adds(network, classes, side) for side in sides)
         working = max(working, _largest(network, max(sides)))

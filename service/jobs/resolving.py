@@ -10,6 +10,7 @@ from service.errors import ClusterUnavailable, Invalid
 from service.jobs import fit, sweeping
 from service.jobs.beginnings import FIELD, Beginnings
 from service.jobs.fit import Room
+from service.jobs.inputs import Inputs
 from service.jobs.registered import Registry, Version, find, some, title
 from trainer.contract import layout, resolve, suits
 from trainer.contract.archs import Architecture, Network
@@ -17,6 +18,7 @@ from trainer.contract.checkpoints import CheckpointMeta
 from trainer.contract.datasets import DATASETS, DatasetInfo
 from trainer.contract.evaluation import EvaluatedModel, EvaluateSpec, ModelRef
 from trainer.contract.kinds import JobSpec, Resolved
+from trainer.contract.prediction import PredictSpec
 from trainer.contract.spec import ResolvedSpec, ResolvedStart, TrainSpec
 from trainer.contract.sweep import SweepSpec
 
@@ -28,21 +30,22 @@ class Decided:
     asked: JobSpec
     spec: Resolved
     models: tuple[CheckpointMeta, ...] = ()
-    """Of an evaluation, in its order."""
+    """Of an evaluation, in its order; of a prediction the one."""
     trials: tuple[ResolvedSpec, ...] = ()
     """That a sweep may have: all of them where they are known beforehand."""
 
 
-def decide(
+def decide(  # noqa: PLR0913 - the request, what is known, and the cluster
     asked: JobSpec,
     project: str,
     beginnings: Beginnings,
+    inputs: Inputs,
     *,
     gpus: int,
     rooms: Sequence[Room] = (),
 ) -> Decided:
     """What `asked` means on a cluster of `gpus` GPUs, of which `rooms` are the nodes. Raises Invalid, which
-    names the field."""
+    names the field, and StoreUnavailable."""
     check_labels(asked.labels)
     try:
         if isinstance(asked, TrainSpec):
@@ -51,6 +54,8 @@ def decide(
             return _sweep(
                 asked, partial(_training, project=project, beginnings=beginnings, gpus=gpus), rooms
             )
+        if isinstance(asked, PredictSpec):
+            return _prediction(asked, project, beginnings.registry, inputs, gpus)
         return _evaluation(asked, project, beginnings.registry, gpus)
     except suits.Unresolvable as error:
         raise Invalid(str(error), field=error.field) from error
@@ -127,16 +132,28 @@ def _evaluation(asked: EvaluateSpec, project: str, registry: Registry, gpus: int
                 field="dataset" if asked.dataset and one is found[0] else field,
             )
         suits.check_protocol(one.meta.architecture, asked.protocol)
-    models = tuple(
-        EvaluatedModel(
-            name=one.name,
-            version=one.version,
-            prefix=layout.model_version(project, one.name, one.version),
-        )
-        for one in found
-    )
+    models = tuple(_placed(one, project) for one in found)
     spec = resolve.resolve_evaluation(asked, info, models, gpus=gpus)
     return Decided(asked, spec, tuple(one.meta for one in found))
+
+
+def _prediction(
+    asked: PredictSpec, project: str, registry: Registry, inputs: Inputs, gpus: int
+) -> Decided:
+    found = find(ModelRef(model=asked.model, version=asked.version), "model", project, registry)
+    if asked.dataset is not None:
+        _dataset(asked.dataset)
+    source = prefix = None
+    if asked.source is not None:
+        source, prefix = inputs.find(project, asked.source)
+    model = _placed(found, project)
+    spec = resolve.resolve_prediction(asked, model, source=source, prefix=prefix, gpus=gpus)
+    return Decided(asked, spec, (found.meta,))
+
+
+def _placed(one: Version, project: str) -> EvaluatedModel:
+    prefix = layout.model_version(project, one.name, one.version)
+    return EvaluatedModel(name=one.name, version=one.version, prefix=prefix)
 
 
 def _dataset_of(asked: EvaluateSpec, first: Version) -> DatasetInfo:

@@ -63,7 +63,8 @@ def create_job(  # noqa: PLR0913, PLR0917 - the body, two options, and where to 
     dry_run: DryRun = False,
 ) -> JobOut | Response:
     """Train a network; the least body is `{"arch": "resnet20", "dataset": "fashion-mnist-mini"}`. Or
-    evaluate registered models: `{"kind": "evaluate", "model": "fashion", "protocol": "10-crop"}`.
+    evaluate registered models: `{"kind": "evaluate", "model": "fashion", "protocol": "10-crop"}`. Or
+    classify many images: `{"kind": "predict", "model": "fashion", "dataset": "fashion-mnist-mini"}`.
 
     It waits in line until the cluster can hold all of it; its `reason` says what it waits for.
     """

@@ -17,6 +17,7 @@ from service.lifecycle import Job, Progress, Result, State
 from trainer.contract.asked import Demand, JobName, Labels, Priority
 from trainer.contract.evaluation import ResolvedEvaluation
 from trainer.contract.kinds import Kind, Resolved
+from trainer.contract.prediction import ResolvedPrediction
 from trainer.contract.reasons import Reason
 from trainer.contract.space import Point
 from trainer.contract.spec import Epochs
@@ -246,9 +247,9 @@ class PlanOut(BaseModel, use_attribute_docstrings=True):
     memory_per_worker_bytes: int
     """An estimate. Of a training: 12 bytes a parameter (fp32 weight, gradient, momentum), 4 more for a
     moving average of the weights, and 4 bytes an activation of the worker's images; with activations
-    that are computed again, only those of the largest block and every block's output. Of an evaluation: 4
-    bytes a parameter, and 4 bytes an activation of the largest layer for the worker's images in the largest
-    view. The libraries' own memory comes on top."""
+    that are computed again, only those of the largest block and every block's output. Of an evaluation or a
+    prediction: 4 bytes a parameter, and 4 bytes an activation of the largest layer for the worker's images in
+    the largest view. The libraries' own memory comes on top."""
     demand: Demand
     """Of the cluster, with all of its workers."""
     least_demand: Demand
@@ -286,6 +287,9 @@ def _links(job: Job) -> dict[str, str]:
         return {"self": here} | {part: f"{here}/{part}" for part in parts}
     if isinstance(job.spec, ResolvedEvaluation) and job.spec.analyse:
         parts.append("analysis")
+    if isinstance(job.spec, ResolvedPrediction):
+        parts = ["predictions", "logs", "events", "pause", "resume", "cancel"]
+        return {"self": here} | {part: f"{here}/{part}" for part in parts}
     return {"self": here, "stream": f"{here}/metrics/stream"} | {
         part: f"{here}/{part}" for part in parts
     }

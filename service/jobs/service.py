@@ -13,6 +13,8 @@ from service.jobs import control, fit, pace, plan, resolving, sweeping
 from service.jobs.beginnings import Beginnings
 from service.jobs.control import NO_MORE, More
 from service.jobs.history import History
+from service.jobs.inputs import Inputs
+from service.jobs.outputs import Outputs
 from service.jobs.pace import UNKNOWN
 from service.jobs.plan import Plan
 from service.jobs.records import Records
@@ -57,12 +59,17 @@ class Jobs:
     """The models that jobs may name."""
     check_quota: Callable[[str], None] = unlimited
     """Raises QuotaExceeded when a project may have no further live job."""
+    storage_url: str = ""
+    """Of `objects`, as the settings have it: a request may name images by it."""
     records: Records = field(init=False)
     """What jobs left behind."""
+    outputs: Outputs = field(init=False)
+    """What predictions wrote."""
 
     def __post_init__(self) -> None:
         records = Records(self.get, self.objects, History(self.objects))
         object.__setattr__(self, "records", records)
+        object.__setattr__(self, "outputs", Outputs(self.get, self.objects))
 
     @property
     def history(self) -> History:
@@ -255,6 +262,7 @@ class Jobs:
             spec,
             project,
             Beginnings(self.registry, self.records.checkpoints),
+            Inputs(self.objects, self.storage_url),
             gpus=resolving.known_gpus(spec, capacity),
             rooms=fit.whole(capacity) if capacity else (),
         )

@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 from service.cluster.cluster import Cluster, Sighting
 from service.jobs.history import History
 from service.jobs.store import Held, JobStore
-from service.lifecycle import Job, Result, State, advance
+from service.lifecycle import Job, Progress, Result, State, advance
 from service.reconcile import papers, told
 from service.reconcile.decide import GONE, decide
 from service.reconcile.leaving import Leaving
 from service.reconcile.look import Lookout
 from service.reconcile.outcomes import backoff
-from service.reconcile.progress import progress
+from service.reconcile.progress import advanced, progress
 from service.reconcile.steps import Act, Seen, Step
 from service.sweeps.ending import Conclusion
 from trainer.contract import crashes
@@ -25,6 +25,7 @@ from trainer.contract.attempts import Best
 from trainer.contract.crashes import Point
 from trainer.contract.names import submission_id
 from trainer.contract.objects.store import ObjectStore, StoreUnavailable
+from trainer.contract.prediction import ResolvedPrediction
 from trainer.contract.reasons import Reason
 from trainer.contract.spec import ResolvedSpec
 from trainer.contract.sweep import ResolvedSweep
@@ -72,7 +73,7 @@ class Attendant:
 
     def note_progress(self, job: Job) -> None:
         """Write down how far a running job is, if that has changed."""
-        now = progress(job.spec, self.history.newest_points(job.id, job.attempt))
+        now = self._progress(job)
         if now and now != job.progress:
             self.store.set_progress(job, now)
 
@@ -141,7 +142,7 @@ class Attendant:
                 kept = self.history.checkpoints(job.id, job.attempt)
                 step_kept = kept[-1].meta.step if kept else None
                 asked = job.reason or why
-                self._move(self._up_to_date(job), State.PAUSED, told.paused(asked, step_kept))
+                self._move(self._up_to_date(job), State.PAUSED, told.paused(job, asked, step_kept))
             case Step(Act.END_CANCELLED, reason=Reason() as why):
                 if attempted:
                     papers.close(self.objects, job, why, at=self.clock())
@@ -186,8 +187,14 @@ class Attendant:
 
     def _up_to_date(self, job: Job) -> Job:
         """With the last that its newest attempt measured."""
-        newest = self.history.newest_points(job.id, job.attempt) if job.attempt else []
-        return replace(job, progress=progress(job.spec, newest) or job.progress)
+        return replace(job, progress=self._progress(job) or job.progress)
+
+    def _progress(self, job: Job) -> Progress | None:
+        if not job.attempt:
+            return None
+        if isinstance(job.spec, ResolvedPrediction):
+            return advanced(self.history.advance(job.id, job.attempt))
+        return progress(job.spec, self.history.newest_points(job.id, job.attempt))
 
     def _move(self, job: Job, to: State, why: Reason) -> Job:
         moved = self.store.save(advance(job, to, at=self.clock(), reason=why), was=job)

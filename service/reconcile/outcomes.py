@@ -58,11 +58,14 @@ def _success(outcome: Outcome, kind: Kind) -> Step | None:
     left: dict[Kind, tuple[object, ...]] = {
         "train": (outcome.final, outcome.best),
         "evaluate": (outcome.evaluation,),
+        "predict": (outcome.predictions,),
         "sweep": (),  # its trials have what they came to
     }
     if outcome.status != "succeeded" or None in left[kind]:
         return None
-    result = Result(outcome.final, outcome.best, outcome.evaluation)
+    result = Result(
+        outcome.final, outcome.best, outcome.evaluation, predictions=outcome.predictions
+    )
     return Step(Act.SUCCEED, outcome.reason, result=result)
 
 

@@ -1,15 +1,30 @@
-"""How far a job is, from the newest of its metrics. Pure."""
+"""How far a job is, from the newest that its attempt wrote of it. Pure."""
 
 from collections.abc import Sequence
 from statistics import harmonic_mean
 
 from service.lifecycle import Progress
-from trainer.contract.attempts import MetricPoint
+from trainer.contract.attempts import Advance, MetricPoint
 from trainer.contract.kinds import Resolved
 from trainer.contract.spec import ResolvedSpec
 
 RECENT = 20
 """Training points that the rate is the mean of: one slow step does not make it jump."""
+
+
+def advanced(now: Advance | None) -> Progress | None:
+    """Of a prediction."""
+    if now is None:
+        return None
+    rate = now.images_per_second
+    return Progress(
+        epoch=1,
+        epochs=1,
+        step=now.images,
+        steps=now.of,
+        images_per_second=rate,
+        eta_s=(now.of - now.images) / rate if rate else None,
+    )
 
 
 def progress(spec: Resolved, points: Sequence[MetricPoint]) -> Progress | None:

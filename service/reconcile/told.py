@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from service.lifecycle import Job
 from trainer.contract.attempts import Started
 from trainer.contract.evaluation import ResolvedEvaluation
+from trainer.contract.prediction import ResolvedPrediction
 from trainer.contract.reasons import Code, Reason, reason
 from trainer.contract.spec import ResolvedSpec
 from trainer.contract.sweep import ResolvedSweep
@@ -24,7 +25,9 @@ def running(job: Job, started: Started | None) -> Reason:
     """Also from where, and which newer checkpoints could not be used."""
     if isinstance(job.spec, ResolvedSweep):
         return reason(Code.RUNNING, f"Attempt {job.attempt} of its search runs.")
-    if started and started.resumed_step:
+    if started and started.resumed_step and isinstance(job.spec, ResolvedPrediction):
+        goes = f"goes on after {started.resumed_step} images"
+    elif started and started.resumed_step:
         goes = f"goes on from step {started.resumed_step} of attempt {started.resumed_attempt}"
     else:
         goes = "runs from the beginning"
@@ -36,15 +39,20 @@ def completed(job: Job) -> Reason:
     match job.spec:
         case ResolvedEvaluation():
             return reason(Code.COMPLETED, "All images are counted.")
+        case ResolvedPrediction():
+            return reason(Code.COMPLETED, "All images are classified.")
         case ResolvedSweep():
             return reason(Code.COMPLETED, "All trials have ended.")
         case ResolvedSpec(iterations=steps):
             return reason(Code.COMPLETED, f"All {steps} steps are done.")
 
 
-def paused(why: Reason, step: int | None) -> Reason:
-    """`step` of its newest checkpoint; None: it has none."""
-    goes = f"it will go on from step {step}" if step else "it will start from the beginning"
+def paused(job: Job, why: Reason, step: int | None) -> Reason:
+    """`step` of its newest checkpoint; None: it has none. Of a prediction every whole file stays."""
+    if isinstance(job.spec, ResolvedPrediction):
+        goes = "it will go on with the images that are left"
+    else:
+        goes = f"it will go on from step {step}" if step else "it will start from the beginning"
     return why.model_copy(update={"message": f"{why.message.removesuffix('.')}; {goes}."})
 
 

@@ -41,7 +41,7 @@ BAD_FIELDS: list[tuple[dict[str, Any], str, str]] = [
     ({"labels": {"Not A Name": "x"}}, "labels.Not A Name.[key]", "pattern"),
     ({"labels": {"a": "\0"}}, "labels", "NUL"),
     ({"register_as": "Model/1"}, "register_as", "pattern"),
-    ({"kind": "dance"}, "kind", "'train', 'evaluate' and 'sweep'"),
+    ({"kind": "dance"}, "kind", "'train', 'evaluate', 'predict' and 'sweep'"),
     ({"train": 1}, "train", "no such field"),
     ({"stem": "small"}, "stem", "leave 'stem' out"),
     ({"holdout": 1437}, "holdout", "keep back fewer"),

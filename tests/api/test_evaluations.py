@@ -131,7 +131,7 @@ def test_an_unknown_kind_is_told_which_kinds_there_are(service: Service, kind: o
     )
     problem = answer.json()
     assert answer.status_code == 422
-    said = "there is no such kind of job; there are 'train', 'evaluate' and 'sweep'"
+    said = "there is no such kind of job; there are 'train', 'evaluate', 'predict' and 'sweep'"
     assert problem["errors"] == [{"loc": ["body", "kind"], "msg": said}]
     assert problem["detail"] == f"'kind': {said}."
 
@@ -170,9 +170,9 @@ def test_bodies_of_every_kind_are_in_the_document(service: Service) -> None:
     document = service.client.get("/openapi.json").json()
     body = document["paths"]["/jobs"]["post"]["requestBody"]["content"]["application/json"]
     named = {one["$ref"].rsplit("/", 1)[1] for one in body["schema"]["oneOf"]}
-    assert named == {"TrainSpec", "EvaluateSpec", "SweepSpec"}
+    assert named == {"TrainSpec", "EvaluateSpec", "PredictSpec", "SweepSpec"}
     kinds = {example["value"].get("kind", "train") for example in body["examples"].values()}
-    assert kinds == {"train", "evaluate", "sweep"}
+    assert kinds == {"train", "evaluate", "predict", "sweep"}
 
 
 def test_every_example_of_a_body_can_be_sent(service: Service) -> None:

@@ -18,6 +18,7 @@ from tests.chaos import (
     idempotency,
     images,
     kills,
+    predictions,
     recovery,
     replicas,
     saving,
@@ -45,6 +46,7 @@ EXPERIMENTS: dict[str, tuple[Run, int]] = {
     "storage": (storage.run, 20),
     "sweep": (sweep.run, 20),
     "images": (images.run, 5000),
+    "predictions": (predictions.run, 20),
 }
 """Name → what runs it, and how often for the tables."""
 

@@ -5,10 +5,13 @@ from typing import Literal
 
 import psutil
 
-Kind = Literal["api", "driver", "controller", "worker", "raylet", "gcs", "store", "database"]
+Kind = Literal[
+    "api", "driver", "controller", "worker", "predictor", "raylet", "gcs", "store", "database"
+]
 
 WORDS: dict[Kind, str] = {
     "worker": "RayTrainWorker",
+    "predictor": "PredictionWorker",
     "controller": "TrainController",
     "raylet": "raylet/raylet ",
     "gcs": "gcs/gcs_server ",
@@ -26,7 +29,8 @@ def is_of(kind: Kind, process: psutil.Process) -> bool:
 def is_training(process: psutil.Process) -> bool:
     """Whether `process` belongs to an attempt."""
     line = command_line(process)
-    return any(word in line for word in ("trainer.run", "RayTrainWorker", "TrainController"))
+    words = ("trainer.run", "RayTrainWorker", "PredictionWorker", "TrainController")
+    return any(word in line for word in words)
 
 
 def command_line(process: psutil.Process) -> str:

@@ -28,6 +28,7 @@ ASKED = {
     "storage": "kills of the object store; then 10 min of 5 % failed requests, and 1 min of all",
     "images": "damaged image files, sent in every form that is taken",
     "sweep": "kills of the search, of drivers and workers of trials, in a sweep of 16",
+    "predictions": "kills of workers, driver and API under predictions of 10,000 images",
 }
 
 

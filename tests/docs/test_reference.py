@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from scripts.write_reference import page
 from service.settings import Settings
 from trainer.contract.evaluation import EvaluateSpec, ModelRef
+from trainer.contract.prediction import PredictSpec
 from trainer.contract.recipes import RecipeFields
 from trainer.contract.space import Range
 from trainer.contract.spec import CheckpointEvery, TrainSpec
@@ -34,6 +35,7 @@ def test_the_reference_is_what_the_code_says() -> None:
         CheckpointEvery,
         EvaluateSpec,
         ModelRef,
+        PredictSpec,
         SweepSpec,
         Search,
         Range,
@@ -78,8 +80,9 @@ def _paths(tree: str) -> list[str]:
 
 def test_each_decision_says_context_choice_and_consequence() -> None:
     decisions = sorted((ROOT / "docs" / "adr").glob("*.md"))
-    assert decisions
-    for number, decision in enumerate(decisions, start=1):
+    numbers = [int(decision.name.split("-")[0]) for decision in decisions]
+    assert numbers == sorted(set(numbers))
+    for number, decision in zip(numbers, decisions, strict=True):
         text = decision.read_text()
         assert decision.name.startswith(f"{number:04d}-")
         assert text.startswith(f"# {number}. ")

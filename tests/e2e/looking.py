@@ -6,7 +6,7 @@ import psutil
 
 from tests.local.running import Running
 
-TRAINING = ("trainer.run", "RayTrainWorker", "TrainController")
+TRAINING = ("trainer.run", "RayTrainWorker", "PredictionWorker", "TrainController")
 
 
 def training(service: Running) -> list[str]:

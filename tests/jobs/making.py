@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from service.jobs.inputs import Inputs
 from service.lifecycle import Job, State
 from trainer.contract import attempts, checkpoints, layout, manifest
 from trainer.contract.attempts import Best, Halt, MetricPoint, Outcome, Split, Started
@@ -20,6 +21,7 @@ from trainer.contract.evaluation import (
     view_sides,
 )
 from trainer.contract.journal import JournalWriter
+from trainer.contract.objects.local import LocalStore
 from trainer.contract.objects.store import ObjectStore
 from trainer.contract.reasons import Code, Reason, reason
 from trainer.contract.resolve import resolve, resolve_evaluation
@@ -27,6 +29,8 @@ from trainer.contract.spec import ResolvedSpec, TrainSpec
 from trainer.contract.transform import for_dataset
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+NO_INPUTS = Inputs(LocalStore(Path("nowhere")), "")
+"""Of a service whose store has no images to classify."""
 WHY = reason(Code.WAITING_IN_LINE, "A test says so.")
 """For changes of state whose reason does not matter."""
 

@@ -11,7 +11,7 @@ from service.jobs import notes, resolving
 from service.jobs.beginnings import Beginnings
 from service.jobs.resolving import Decided
 from service.models.store import ModelStore, ModelVersion
-from tests.jobs.making import NOW, checkpoint_meta, point
+from tests.jobs.making import NO_INPUTS, NOW, checkpoint_meta, point
 from trainer.contract import layout
 from trainer.contract.checkpoints import Checkpoint
 from trainer.contract.manifest import Manifest
@@ -28,7 +28,7 @@ class World:
     def decide(self, start_from: dict[str, Any], **fields: Any) -> Decided:
         body = {"arch": "resnet20", "dataset": "digits", "gpus_per_worker": 0} | fields
         asked = TrainSpec.model_validate(body | {"start_from": start_from})
-        return resolving.decide(asked, "default", self.beginnings, gpus=0)
+        return resolving.decide(asked, "default", self.beginnings, NO_INPUTS, gpus=0)
 
     def start(self, **start_from: Any) -> ResolvedStart:
         spec = self.decide(start_from).spec

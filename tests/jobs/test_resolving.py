@@ -10,7 +10,7 @@ from service.jobs import resolving
 from service.jobs.beginnings import Beginnings
 from service.jobs.resolving import Decided
 from service.models.store import ModelStore, ModelVersion
-from tests.jobs.making import NOW, checkpoint_meta
+from tests.jobs.making import NO_INPUTS, NOW, checkpoint_meta
 from trainer.contract.baselines import BASELINES
 from trainer.contract.datasets import DATASETS
 from trainer.contract.evaluation import EvaluateSpec, ResolvedEvaluation
@@ -37,7 +37,8 @@ def registry(sqlite: Engine) -> ModelStore:
 
 def decide(registry: ModelStore, project: str = "default", **fields: Any) -> Decided:
     asked = EvaluateSpec.model_validate({"kind": "evaluate"} | fields)
-    return resolving.decide(asked, project, Beginnings(registry, lambda *_: []), gpus=0)
+    beginnings = Beginnings(registry, lambda *_: [])
+    return resolving.decide(asked, project, beginnings, NO_INPUTS, gpus=0)
 
 
 def resolved(registry: ModelStore, **fields: Any) -> ResolvedEvaluation:

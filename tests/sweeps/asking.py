@@ -6,6 +6,7 @@ from service.jobs import resolving
 from service.jobs.beginnings import Beginnings
 from service.jobs.fit import Room
 from service.jobs.resolving import Decided
+from tests.jobs.making import NO_INPUTS
 from trainer.contract.kinds import JobSpec
 from trainer.contract.sweep import ResolvedSweep, SweepSpec
 
@@ -30,7 +31,7 @@ def asked(**fields: Any) -> SweepSpec:
 def decided(**fields: Any) -> Decided:
     wanted: JobSpec = asked(**fields)
     beginnings = Beginnings(NOBODY, lambda *_: [])
-    return resolving.decide(wanted, "default", beginnings, gpus=0, rooms=ROOMS)
+    return resolving.decide(wanted, "default", beginnings, NO_INPUTS, gpus=0, rooms=ROOMS)
 
 
 def sweep(**fields: Any) -> ResolvedSweep:

@@ -34,6 +34,8 @@ pytestmark = pytest.mark.ray
 STEPS = 88
 SPEC = small_spec(workers=2, iterations=STEPS, checkpoint_every={"steps": 10})
 
+WORKERS = ("RayTrainWorker", "PredictionWorker")
+
 CLUSTER = """
 import sys, ray
 head = ray.init(num_cpus=2, include_dashboard=False, _node_ip_address="127.0.0.1",
@@ -50,11 +52,11 @@ class Cluster:
     environment: dict[str, str]
 
     def workers(self) -> list[psutil.Process]:
-        """The processes that train now."""
+        """The processes that train now, or predict."""
         found = []
         for process in psutil.Process(self.process.pid).children(recursive=True):
             try:
-                if "RayTrainWorker" in " ".join(process.cmdline()):
+                if any(word in " ".join(process.cmdline()) for word in WORKERS):
                     found.append(process)
             except psutil.NoSuchProcess:
                 continue

@@ -1,7 +1,8 @@
 """What the service and an attempt tell each other, as small objects in the store.
 
-order.json and halt.json (service → attempt), started.json, heartbeats/ and outcome.json (attempt →
-service). The outcome is created once: an attempt that was given up finds it taken and cannot commit.
+order.json and halt.json (service → attempt), started.json, heartbeats/, progress.json and outcome.json
+(attempt → service). The outcome is created once: an attempt that was given up finds it taken and cannot
+commit.
 """
 
 from datetime import datetime
@@ -14,6 +15,7 @@ from trainer.contract.evaluation import Evaluation
 from trainer.contract.kinds import Resolved
 from trainer.contract.names import Name
 from trainer.contract.objects.store import AlreadyExists, NoSuchObject, ObjectStore
+from trainer.contract.prediction import Predictions
 from trainer.contract.reasons import Reason
 
 Split = Literal["train", "val"]
@@ -74,7 +76,7 @@ class Started(BaseModel, frozen=True, use_attribute_docstrings=True):
     attempt: int
     resumed_step: int
     """Step of the checkpoint it went on from; 0 is a fresh start. Later points of earlier attempts
-    do not count."""
+    do not count. Of a prediction: rows that were written before."""
     resumed_attempt: int | None
     device: str
     precision: Literal["fp32", "bf16"]
@@ -84,6 +86,17 @@ class Started(BaseModel, frozen=True, use_attribute_docstrings=True):
     skipped: tuple[str, ...] = ()
     """Checkpoints that were damaged, and why: newer ones than that it went on from."""
     at: datetime
+
+
+class Advance(BaseModel, frozen=True, use_attribute_docstrings=True):
+    """How far a prediction is. Rewritten as it goes on."""
+
+    images: int
+    """Rows that are written, by this attempt and those before it."""
+    of: int
+    """Rows in all."""
+    images_per_second: float | None
+    """Of this attempt, over all workers."""
 
 
 class Halt(BaseModel, frozen=True, use_attribute_docstrings=True):
@@ -129,6 +142,8 @@ class Outcome(BaseModel, frozen=True, use_attribute_docstrings=True):
     best: Best | None = None
     evaluation: Evaluation | None = None
     """Of an evaluation, or of a training by a protocol other than center."""
+    predictions: Predictions | None = None
+    """Of a prediction."""
     at: datetime
 
 

@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag
 
 from trainer.contract.evaluation import EvaluateSpec, ResolvedEvaluation
+from trainer.contract.prediction import PredictSpec, ResolvedPrediction
 from trainer.contract.spec import ResolvedSpec, TrainSpec
 from trainer.contract.sweep import ResolvedSweep, SweepSpec
 
-Kind = Literal["train", "evaluate", "sweep"]
+Kind = Literal["train", "evaluate", "predict", "sweep"]
 
 
 def kind_of(body: object) -> object:
@@ -21,10 +22,14 @@ def kind_of(body: object) -> object:
 JobSpec = Annotated[
     Annotated[TrainSpec, Tag("train")]
     | Annotated[EvaluateSpec, Tag("evaluate")]
+    | Annotated[PredictSpec, Tag("predict")]
     | Annotated[SweepSpec, Tag("sweep")],
     Discriminator(kind_of),
 ]
 """The body of `POST /jobs`."""
 
-Resolved = Annotated[ResolvedSpec | ResolvedEvaluation | ResolvedSweep, Field(discriminator="kind")]
+Resolved = Annotated[
+    ResolvedSpec | ResolvedEvaluation | ResolvedPrediction | ResolvedSweep,
+    Field(discriminator="kind"),
+]
 """What a job shows and what an attempt obeys."""

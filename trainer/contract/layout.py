@@ -8,15 +8,21 @@ jobs/<job>/<attempt>/order.json                 what the attempt is to do (writt
                      tensorboard/<split>/       the same points as event files, in chunks (`events`)
                      logs/<rank>/<n>.jsonl      lines, in chunks
                      checkpoints/<step>/        model, optimizer, state, manifest
+                     progress.json              how far it is, of a prediction
                      analysis.json, .png        responses and gradients by layer, of an evaluation
                      outcome.json               how it ended: created once, by whoever is first
 jobs/<sweep>/trials/<n>/proposal.json           a point that the search wants tried: created once
                         standing.json           how far that training is (written by the service)
                         verdict.json            that it is to end early: created once, by the search
+jobs/<prediction>/predictions/listing.jsonl     what is to be classified: created once, by whichever attempt
+                              part-<n>.parquet  its n-th rows: created once
+                              done/<n>.json     hash and counts of that file: created once, after it
+                              manifest.json     names all files: written last, once
 models/<project>/<name>/<version>/claim         whoever created it may write this version
                                   …             weights, transform, golden batch, manifest
 imports/<sha256>/                               an imported file as a checkpoint; of it and how it was read
 datasets/<name>/                                arrays, manifest
+inputs/<project>/<source>/                      images to be classified, put there by whoever may
 probes/<name>                                   what the store itself is tried with, removed at once
 """
 
@@ -41,9 +47,13 @@ def halt(job_id: str, number: int) -> str:
     return f"{attempt(job_id, number)}/halt.json"
 
 
+def heartbeats(job_id: str, number: int) -> str:
+    return f"{attempt(job_id, number)}/heartbeats"
+
+
 def heartbeat(job_id: str, number: int, who: str) -> str:
-    """`who` is 'driver', or '0' for the first worker."""
-    return f"{attempt(job_id, number)}/heartbeats/{who}.json"
+    """`who` is 'driver', or '0' for the first worker; of a prediction also the name of any worker."""
+    return f"{heartbeats(job_id, number)}/{who}.json"
 
 
 def outcome(job_id: str, number: int) -> str:
@@ -93,6 +103,45 @@ def analysis(job_id: str, number: int) -> str:
 
 def analysis_picture(job_id: str, number: int) -> str:
     return f"{attempt(job_id, number)}/analysis.png"
+
+
+def progress(job_id: str, number: int) -> str:
+    return f"{attempt(job_id, number)}/progress.json"
+
+
+def predictions(job_id: str) -> str:
+    return f"{job(job_id)}/predictions"
+
+
+def listing(job_id: str) -> str:
+    return f"{predictions(job_id)}/listing.jsonl"
+
+
+def part_name(part: int) -> str:
+    """Of a Parquet file, below `predictions`."""
+    return f"part-{part:06d}.parquet"
+
+
+def part_number(name: str) -> int | None:
+    """The inverse of `part_name`; None for any other name."""
+    number = name.removeprefix("part-").removesuffix(".parquet")
+    return int(number) if number.isdecimal() and part_name(int(number)) == name else None
+
+
+def part(job_id: str, number: int) -> str:
+    return f"{predictions(job_id)}/{part_name(number)}"
+
+
+def all_done(job_id: str) -> str:
+    return f"{predictions(job_id)}/done"
+
+
+def done(job_id: str, part: int) -> str:
+    return f"{all_done(job_id)}/{part:06d}.json"
+
+
+def inputs(project: str, source: str) -> str:
+    return f"inputs/{project}/{source}"
 
 
 def imported(sha256: str) -> str:

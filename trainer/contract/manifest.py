@@ -4,7 +4,7 @@ What has no manifest is not there; what does not match its manifest, or its own 
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,19 @@ def commit(
         store.upload(f"{prefix}/{name}", path)
         entries.append(FileEntry(name=name, size=path.stat().st_size, sha256=_sha256(path)))
     crashes.point(Point.AFTER_FILES)
-    manifest = Manifest(files=tuple(entries), meta=meta, created_at=at)
+    return commit_stored(store, prefix, entries, meta, at=at)
+
+
+def commit_stored(
+    store: ObjectStore,
+    prefix: str,
+    files: Iterable[FileEntry],
+    meta: dict[str, Any],
+    *,
+    at: datetime,
+) -> Manifest:
+    """Write the manifest of `files` that lie under `prefix` already. Raises AlreadyExists if there is one."""
+    manifest = Manifest(files=tuple(files), meta=meta, created_at=at)
     store.create(f"{prefix}/{MANIFEST}", _sealed(manifest.model_dump_json().encode()))
     return manifest
 

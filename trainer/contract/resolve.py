@@ -4,11 +4,12 @@ from math import ceil
 
 from trainer.contract import recipes, suits
 from trainer.contract.archs import Architecture
-from trainer.contract.asked import Asked, WorkerRange
+from trainer.contract.asked import MAX_WORKERS, Asked, WorkerRange
 from trainer.contract.baselines import Baseline
 from trainer.contract.datasets import DatasetInfo
 from trainer.contract.evaluation import EvaluatedModel, EvaluateSpec, ResolvedEvaluation
 from trainer.contract.kinds import Resolved
+from trainer.contract.prediction import PREDICTION_BATCH, PredictSpec, ResolvedPrediction
 from trainer.contract.spec import ResolvedSpec, TrainSpec
 from trainer.contract.suits import Unresolvable
 
@@ -98,6 +99,42 @@ def resolve_evaluation(
         precision=spec.precision,
         batch_size=batch_size,
         per_worker_batch=ceil(batch_size / workers),
+        workers=workers,
+        min_workers=_least(spec),
+        cpus_per_worker=spec.cpus_per_worker or 1.0,
+        gpus_per_worker=gpus_per_worker,
+        max_retries=spec.max_retries,
+        max_runtime=spec.max_runtime,
+        max_pending=spec.max_pending,
+        priority=spec.priority,
+        name=spec.name,
+        labels=spec.labels,
+    )
+
+
+def resolve_prediction(
+    spec: PredictSpec,
+    model: EvaluatedModel,
+    *,
+    source: str | None,
+    prefix: str | None,
+    gpus: int,
+) -> ResolvedPrediction:
+    """`spec` with all defaults; `source` and its `prefix` in the store, if it is not of a data set."""
+    batch_size = spec.batch_size or PREDICTION_BATCH
+    workers, gpus_per_worker = _workers(spec, MAX_WORKERS, gpus)  # they share files, not batches
+    return ResolvedPrediction(
+        kind=spec.kind,
+        model=model,
+        dataset=spec.dataset,
+        split=(spec.split or "val") if spec.dataset else None,
+        source=source,
+        prefix=prefix,
+        top_k=spec.top_k,
+        rows_per_file=spec.rows_per_file,
+        precision=spec.precision,
+        batch_size=batch_size,
+        per_worker_batch=batch_size,
         workers=workers,
         min_workers=_least(spec),
         cpus_per_worker=spec.cpus_per_worker or 1.0,

@@ -24,13 +24,13 @@ def failures(failure: Exception) -> list[Failure]:
     """What each worker failed of, lowest rank first; or what Ray Train itself failed of."""
     if isinstance(failure, WorkerGroupError):
         ranked = sorted(failure.worker_failures.items())
-        return [Failure(rank, _ours(error, f"worker {rank}")) for rank, error in ranked]
+        return [Failure(rank, ours(error, f"worker {rank}")) for rank, error in ranked]
     if isinstance(failure, ControllerError):
         failure = failure.controller_failure
-    return [Failure(None, _ours(failure, "the process that leads the workers"))]
+    return [Failure(None, ours(failure, "the process that leads the workers"))]
 
 
-def _ours(wrapped: BaseException, who: str) -> BaseException:
+def ours(wrapped: BaseException, who: str) -> BaseException:
     """The error in it, in our own words if it is Ray's."""
     error = _unwrapped(wrapped)
     match error:

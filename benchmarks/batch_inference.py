@@ -1,0 +1,112 @@
+"""How much of the bare engine's rate a batch prediction has once it has started:
+`python -m benchmarks.batch_inference`.
+
+The engine alone: as many processes as the job has workers, with as many threads each, classify the same
+images in the same batches from memory and write nothing. The job: its images after each worker's first part,
+over the time from then to its last part. Reading, Parquet, the object store and Ray Data are in it, the start
+is not. The two take turns.
+"""
+
+import argparse
+import re
+import statistics
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from multiprocessing import get_context
+from multiprocessing.pool import Pool
+from typing import Any
+
+from benchmarks.jobs import done, service
+from benchmarks.machine import header
+from service.cli.client import Client
+from trainer.contract.prediction import PREDICTION_BATCH
+
+ARCH, DATASET, IMAGES = "resnet20", "synthetic", 10_000
+MODEL: dict[str, Any] = {"arch": ARCH, "dataset": DATASET, "iterations": 4, "batch_size": 32}
+TOLD = re.compile(
+    r"^(\S+) .*\.parquet: (\d+) images, \d+ of them errors, in \S+ s by (.+)$", re.MULTILINE
+)
+"""A line of the job's log for each part: when, how many images, by whom."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A job."""
+
+    rate: float
+    """Images a second after its start, over all workers."""
+    starting_s: float
+    """From its submission to the last worker's first part."""
+
+
+def bare(share: int) -> float:
+    """Images a second of one process, without what it loads: torch too, which only the children need."""
+    import torch
+
+    from trainer.contract import archs
+    from trainer.contract.datasets import DATASETS
+    from trainer.contract.transform import for_dataset
+    from trainer.data.arrays import prepare_split
+    from trainer.data.batches import normalise
+    from trainer.data.synthetic import generate
+    from trainer.models.build import build
+
+    torch.set_num_threads(1)
+    info = DATASETS[DATASET]
+    transform = for_dataset(info)
+    pixels = prepare_split(generate(info).train, transform).pixels[:share]
+    network = build(archs.resolve(ARCH), len(info.classes)).eval().requires_grad_(False)
+    network.to(memory_format=torch.channels_last)
+    mean = torch.zeros(3, info.input_size, info.input_size)
+    with torch.inference_mode():
+        network(normalise(pixels[:PREDICTION_BATCH], mean, transform))
+        began = time.perf_counter()
+        for start in range(0, share, PREDICTION_BATCH):
+            batch = pixels[start : start + PREDICTION_BATCH]
+            network(normalise(batch, mean, transform))
+    return share / (time.perf_counter() - began)
+
+
+def engine(processes: Pool, workers: int) -> float:
+    """Images a second of all processes at once."""
+    return sum(processes.map(bare, [IMAGES // workers] * workers, chunksize=1))
+
+
+def job(client: Client, workers: int) -> Run:
+    body = {"kind": "predict", "model": "bench", "dataset": DATASET, "split": "train"}
+    ended = done(client, body | {"workers": workers, "gpus_per_worker": 0})
+    log = client.send("GET", ended["links"]["logs"]).text
+    parts = [(datetime.fromisoformat(at), int(count), who) for at, count, who in TOLD.findall(log)]
+    first: dict[str, datetime] = {}
+    for at, _, who in parts:
+        first.setdefault(who, at)
+    began, last = max(first.values()), max(at for at, _, _ in parts)
+    images = sum(count for at, count, _ in parts if at > began)
+    starting = (began - datetime.fromisoformat(ended["created_at"])).total_seconds()
+    return Run(images / (last - began).total_seconds(), starting)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    asked = parser.parse_args()
+    alone: list[float] = []
+    jobs: list[Run] = []
+    with service() as client, get_context("spawn").Pool(asked.workers) as processes:
+        done(client, MODEL | {"workers": 1, "gpus_per_worker": 0, "register_as": "bench"})
+        for _ in range(asked.rounds):
+            alone.append(engine(processes, asked.workers))
+            jobs.append(job(client, asked.workers))
+            print(f"alone {alone[-1]:.0f} images/s; {jobs[-1]}", flush=True)
+    own, rate = statistics.median(alone), statistics.median(each.rate for each in jobs)
+    print(f"\n{header()}; {ARCH}, {IMAGES} images, {asked.workers} workers, n = {asked.rounds}\n")
+    print("| | median |\n|---|---|")
+    print(f"| the engine alone | {own:.0f} images/s |")
+    print(f"| a batch prediction after its start | {rate:.0f} images/s: {rate / own:.2f} of it |")
+    print(f"| its start | {statistics.median(each.starting_s for each in jobs):.1f} s |")
+
+
+if __name__ == "__main__":
+    main()
