@@ -19,10 +19,11 @@ from service.errors import (
     Unavailable,
     UnsupportedMedia,
 )
-from trainer.contract.serving import MAX_IMAGES, Classified, Refusal, pack
+from trainer.contract.serving import MAX_IMAGES, TIMEOUT_HEADER, Classified, Refusal, pack
 
 REFUSED: dict[int, type[ServiceError]] = {413: TooLarge, 415: UnsupportedMedia, 422: Invalid}
-TIMEOUT = httpx.Timeout(60, connect=5)  # seconds
+WAITS_S = 60
+TIMEOUT = httpx.Timeout(WAITS_S, connect=5)  # seconds
 LOST = frozenset({404, 500, 502})
 """What Ray Serve's proxy says when a version, or a replica in the middle of a request, is gone."""
 ALL = 2**31 - 1
@@ -74,8 +75,9 @@ class Predictor:
         await self.replicas.aclose()
 
     async def _post(self, path: str, body: bytes, query: dict[str, int]) -> Outcome:
+        waits = {TIMEOUT_HEADER: str(WAITS_S)}  # nothing is computed that nobody waits for
         try:
-            return await self.replicas.post(path, content=body, params=query)
+            return await self.replicas.post(path, content=body, params=query, headers=waits)
         except httpx.HTTPError as error:
             return error
 

@@ -6,10 +6,10 @@ import json
 import httpx
 import pytest
 
-from service.predict.service import dice_of
+from service.predict.service import TIMEOUT, dice_of
 from tests.serving.pictures import png
 from tests.serving.replicas import PNG, World, classified, refusal
-from trainer.contract.serving import MAX_IMAGES, unpack
+from trainer.contract.serving import MAX_IMAGES, TIMEOUT_HEADER, unpack
 
 
 def problem(answer: httpx.Response, status: int, code: str) -> str:
@@ -240,6 +240,11 @@ def test_a_serve_that_is_away_is_unavailable(world: World) -> None:
 
         world.answer = fail
         problem(world.ask(), 503, code)
+
+
+def test_a_replica_is_told_how_long_anybody_waits_for_it(world: World) -> None:
+    assert world.ask().is_success
+    assert float(world.asked[0].headers[TIMEOUT_HEADER]) == TIMEOUT.read
 
 
 def test_a_canary_gets_its_share_and_each_answer_says_who_gave_it(world: World) -> None:
