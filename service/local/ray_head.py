@@ -14,10 +14,9 @@ from pathlib import Path
 import httpx
 import psutil
 
-from service.local import ray_record, serve_options
+from service.local import ray_record
 from service.local.failure import CannotStart
 from service.local.instance import Places
-from service.local.ports import free_ports
 from service.local.processes import KEEP_ENVIRONMENT, MARK, end_marked, mark_of, same_process
 from service.local.ray_record import RayPorts, RayRecord
 from service.local.ray_serve import answers, serve_answers, start_serve
@@ -142,11 +141,10 @@ def token_of(places: Places) -> str:
 def launch(places: Places, ports: RayPorts) -> tuple["subprocess.Popen[bytes]", RayRecord]:
     """Start a head on loopback, in a session of its own: Ctrl-C at a terminal does not reach it."""
     temp_dir = ray_record.new_temp_dir()
-    proxy = serve_options.options(os.environ, temp_dir, free_ports(serve_options.PORTS))
     with places.ray_log.open("ab") as log:
         process = subprocess.Popen(  # noqa: S603  # our own words, no shell
             command(ports, temp_dir),
-            env=proxy | environment(places, os.environ),
+            env=environment(places, os.environ),
             cwd=temp_dir,
             stdin=subprocess.DEVNULL,
             stdout=log,
