@@ -1,4 +1,5 @@
-"""How often an engine sees the class that the eager network sees: `python -m benchmarks.engine_agreement`.
+"""How often an engine sees the class that the eager network sees, and how fast each is:
+`python -m benchmarks.engine_agreement`.
 
 Over a validation set, by a network that is trained through the service first.
 """
@@ -15,7 +16,7 @@ from torch import Tensor
 from benchmarks.jobs import done
 from benchmarks.machine import header
 from deploy.engines import eager, openvino
-from deploy.engines.choose import here
+from deploy.engines.choose import choose, here
 from deploy.engines.engine import Engine, Given
 from service.cli.client import connect, known_key
 from service.cli.demo_service import running
@@ -87,6 +88,11 @@ def main() -> None:
         for name, engine in engines(version):
             same, difference = compared(engine, pixels, reference)
             print(f"| {name} | {same:.2%} | {difference:.2g} |")
+        print("\nAs a replica measures them when it starts, in CPU time:")
+        chosen = choose(version, here(version.device, os.cpu_count() or 1))
+        for tried in chosen.tried:
+            print(f"- {tried}")
+        print(f"It computes with {chosen.name}.")
 
 
 if __name__ == "__main__":

@@ -80,9 +80,8 @@ def _paths(tree: str) -> list[str]:
 
 def test_each_decision_says_context_choice_and_consequence() -> None:
     decisions = sorted((ROOT / "docs" / "adr").glob("*.md"))
-    numbers = [int(decision.name.split("-")[0]) for decision in decisions]
-    assert numbers == sorted(set(numbers))
-    for number, decision in zip(numbers, decisions, strict=True):
+    assert decisions
+    for number, decision in enumerate(decisions, start=1):
         text = decision.read_text()
         assert decision.name.startswith(f"{number:04d}-")
         assert text.startswith(f"# {number}. ")
