@@ -198,7 +198,8 @@ def test_a_watch_says_in_which_state_the_job_is_and_why_whenever_that_changes(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def job(state: str, why: str) -> httpx.Response:
-        return httpx.Response(200, json={"state": state, "reason": {"message": why}})
+        said = {"id": "job-1", "kind": "train", "state": state, "reason": {"message": why}}
+        return httpx.Response(200, json=said | {"progress": None})
 
     states = [("queued", "It waits."), ("paused", "On request."), ("paused", "On request.")]
     left, all_seen = iter(states), Event()
