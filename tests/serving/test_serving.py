@@ -1,5 +1,7 @@
 """Models served by a real Ray Serve, through the whole application."""
 
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +17,6 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from service.local import instance
-from service.local.processes import mark_of, marked
 from service.local.ray_head import LocalRay
 from service.main import create_app
 from service.models.store import ModelVersion
@@ -26,6 +27,7 @@ from tests.serving.versions import Written, probabilities, write_checkpoint
 from tests.waiting import until
 from trainer.contract import checkpoints, layout
 from trainer.contract.checkpoints import WEIGHTS
+from trainer.contract.serving import DEPLOYMENT
 
 pytestmark = pytest.mark.ray
 
@@ -96,10 +98,11 @@ class World:
 
     def kill_replica(self, number: int) -> None:
         """By SIGKILL, in the middle of whatever it does."""
-        title = f"ServeReplica:default.shapes.{number}:"
-        ours = marked(mark_of(self.parts.settings.data_dir))
-        (replica,) = [process for process in ours if title in " ".join(process.cmdline())]
-        replica.kill()
+        # A busy one has the request's name as its title, so Serve is asked which process it is.
+        found = self.ray.get("/api/serve/applications/").json()["applications"]
+        deployed = found[f"default.shapes.{number}"]["deployments"][DEPLOYMENT]
+        (replica,) = deployed["replicas"]
+        os.kill(replica["pid"], signal.SIGKILL)
 
     def applications(self) -> list[str]:
         return sorted(self.ray.get("/api/serve/applications/").json()["applications"])
