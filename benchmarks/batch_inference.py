@@ -10,20 +10,25 @@ is not. The two take turns.
 import argparse
 import re
 import statistics
+import tempfile
 import time
 from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing import get_context
 from multiprocessing.pool import Pool
+from pathlib import Path
 from typing import Any
 
-from benchmarks.jobs import done, service
+from benchmarks.jobs import done
 from benchmarks.machine import header
-from service.cli.client import Client
+from service.cli.client import Client, connect, known_key
+from service.cli.demo_service import running
+from trainer.contract.datasets import DATASETS
 from trainer.contract.prediction import PREDICTION_BATCH
 
 ARCH, DATASET, IMAGES = "resnet20", "synthetic", 10_000
-MODEL: dict[str, Any] = {"arch": ARCH, "dataset": DATASET, "iterations": 4, "batch_size": 32}
+MODEL = "bench"
+TRAINING: dict[str, Any] = {"arch": ARCH, "dataset": DATASET, "iterations": 4, "batch_size": 32}
 TOLD = re.compile(
     r"^(\S+) .*\.parquet: (\d+) images, \d+ of them errors, in \S+ s by (.+)$", re.MULTILINE
 )
@@ -40,41 +45,38 @@ class Run:
     """From its submission to the last worker's first part."""
 
 
-def bare(share: int) -> float:
+def bare(objects: str, share: int) -> float:
     """Images a second of one process, without what it loads: torch too, which only the children need."""
     import torch
 
-    from trainer.contract import archs
-    from trainer.contract.datasets import DATASETS
-    from trainer.contract.transform import for_dataset
+    from trainer.contract import layout
+    from trainer.contract.objects.open import open_store
     from trainer.data.arrays import prepare_split
-    from trainer.data.batches import normalise
     from trainer.data.synthetic import generate
-    from trainer.models.build import build
+    from trainer.engines import choose
+    from trainer.evaluation import version
+    from trainer.predictions.worker import ENGINES
 
     torch.set_num_threads(1)
-    info = DATASETS[DATASET]
-    transform = for_dataset(info)
-    pixels = prepare_split(generate(info).train, transform).pixels[:share]
-    network = build(archs.resolve(ARCH), len(info.classes)).eval().requires_grad_(False)
-    network.to(memory_format=torch.channels_last)
-    mean = torch.zeros(3, info.input_size, info.input_size)
-    with torch.inference_mode():
-        network(normalise(pixels[:PREDICTION_BATCH], mean, transform))
-        began = time.perf_counter()
-        for start in range(0, share, PREDICTION_BATCH):
-            batch = pixels[start : start + PREDICTION_BATCH]
-            network(normalise(batch, mean, transform))
+    cpu, prefix = torch.device("cpu"), layout.model_version("default", MODEL, 1)
+    loaded = version.load(open_store(objects), prefix, device=cpu)
+    engine = choose.first(loaded, choose.here(cpu, 1), ENGINES["fp32"]).engine
+    split = generate(DATASETS[DATASET]).train
+    pixels = prepare_split(split, loaded.meta.transform).pixels[:share]
+    engine.logits(pixels[:PREDICTION_BATCH])
+    began = time.perf_counter()
+    for start in range(0, share, PREDICTION_BATCH):
+        engine.logits(pixels[start : start + PREDICTION_BATCH])
     return share / (time.perf_counter() - began)
 
 
-def engine(processes: Pool, workers: int) -> float:
+def alone(processes: Pool, objects: str, workers: int) -> float:
     """Images a second of all processes at once."""
-    return sum(processes.map(bare, [IMAGES // workers] * workers, chunksize=1))
+    return sum(processes.starmap(bare, [(objects, IMAGES // workers)] * workers, chunksize=1))
 
 
 def job(client: Client, workers: int) -> Run:
-    body = {"kind": "predict", "model": "bench", "dataset": DATASET, "split": "train"}
+    body = {"kind": "predict", "model": MODEL, "dataset": DATASET, "split": "train"}
     ended = done(client, body | {"workers": workers, "gpus_per_worker": 0})
     log = client.send("GET", ended["links"]["logs"]).text
     parts = [(datetime.fromisoformat(at), int(count), who) for at, count, who in TOLD.findall(log)]
@@ -92,15 +94,21 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
-    alone: list[float] = []
+    engine: list[float] = []
     jobs: list[Run] = []
-    with service() as client, get_context("spawn").Pool(asked.workers) as processes:
-        done(client, MODEL | {"workers": 1, "gpus_per_worker": 0, "register_as": "bench"})
+    with (
+        tempfile.TemporaryDirectory(prefix="residual-bench-") as folder,
+        running(Path(folder), keep=False) as ready,
+        connect(ready.url, known_key(ready.data_dir)) as client,
+        get_context("spawn").Pool(asked.workers) as processes,
+    ):
+        objects = (Path(folder) / "objects").as_uri()
+        done(client, TRAINING | {"workers": 1, "gpus_per_worker": 0, "register_as": MODEL})
         for _ in range(asked.rounds):
-            alone.append(engine(processes, asked.workers))
+            engine.append(alone(processes, objects, asked.workers))
             jobs.append(job(client, asked.workers))
-            print(f"alone {alone[-1]:.0f} images/s; {jobs[-1]}", flush=True)
-    own, rate = statistics.median(alone), statistics.median(each.rate for each in jobs)
+            print(f"alone {engine[-1]:.0f} images/s; {jobs[-1]}", flush=True)
+    own, rate = statistics.median(engine), statistics.median(each.rate for each in jobs)
     print(f"\n{header()}; {ARCH}, {IMAGES} images, {asked.workers} workers, n = {asked.rounds}\n")
     print("| | median |\n|---|---|")
     print(f"| the engine alone | {own:.0f} images/s |")

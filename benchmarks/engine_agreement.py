@@ -15,14 +15,14 @@ from torch import Tensor
 
 from benchmarks.jobs import done
 from benchmarks.machine import header
-from deploy.engines import eager, openvino
-from deploy.engines.choose import choose, here
-from deploy.engines.engine import Engine, Given
 from service.cli.client import connect, known_key
 from service.cli.demo_service import running
 from trainer.contract.datasets import DATASETS
 from trainer.contract.objects.open import open_store
 from trainer.data.load import load as load_dataset
+from trainer.engines import eager, openvino
+from trainer.engines.choose import choose, here
+from trainer.engines.engine import Engine, Given
 from trainer.evaluation.version import Version, load
 
 BATCH = 50

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from deploy.engines.choose import Choice
 from trainer.contract.serving import ImageResult, Prediction
+from trainer.engines.choose import Choice
 from trainer.evaluation.version import Version
 from trainer.images import ImageError, ImageTooLarge, decode, prepare
 

@@ -7,9 +7,9 @@ import ray
 import torch
 
 from deploy.classifier import Classifier
-from deploy.engines.choose import choose, here
 from trainer.contract.objects.open import open_store
 from trainer.contract.serving import ReplicaArgs
+from trainer.engines.choose import choose, here
 from trainer.evaluation.version import load
 
 

@@ -8,8 +8,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from benchmarks.servers.network import PREFIX, STORE, served
 from deploy.answering import Answering
 from deploy.classifier import Classifier
-from deploy.engines.choose import choose, here
 from trainer.contract.serving import ReplicaArgs, pack
+from trainer.engines.choose import choose, here
 
 
 class Silent:

@@ -26,6 +26,7 @@ from trainer.contract.objects.local import LocalStore
 from trainer.contract.reasons import Code, reason
 from trainer.data.arrays import prepare_split
 from trainer.data.load import raw
+from trainer.engines import openvino
 from trainer.evaluation import version
 from trainer.predictions import driver
 from trainer.predictions.keeping import keep
@@ -76,6 +77,27 @@ def test_every_image_is_one_row_with_its_most_probable_classes(undisturbed: Loca
             "digits",
             3,
         )
+
+
+@pytest.mark.parametrize(
+    ("precision", "multiplies", "engine"),
+    [
+        ("fp32", True, "openvino-f32"),
+        ("bf16", True, "openvino-bf16"),
+        ("bf16", False, "openvino-f32"),
+    ],
+)
+def test_a_precision_has_its_engine_and_no_measurement_decides(
+    store: LocalStore,
+    monkeypatch: pytest.MonkeyPatch,
+    precision: str,
+    multiplies: bool,
+    engine: str,
+) -> None:
+    if multiplies and precision == "bf16" and not openvino.multiplies_bf16():
+        pytest.skip("this processor has no bfloat16")
+    monkeypatch.setattr(openvino, "multiplies_bf16", lambda: multiplies)
+    assert maker(store, order(registered(store), precision=precision)).engine.name == engine
 
 
 def test_the_manifest_names_every_file_with_its_hash_and_counts(undisturbed: LocalStore) -> None:

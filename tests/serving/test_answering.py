@@ -15,11 +15,11 @@ from torch import Tensor
 from deploy import answering
 from deploy.answering import Answering
 from deploy.classifier import Classifier
-from deploy.engines.choose import Choice
 from tests.serving.pictures import png
 from tests.serving.versions import probabilities, write_checkpoint
 from trainer.contract.objects.local import LocalStore
 from trainer.contract.serving import TIMEOUT_HEADER, Classified, Refusal, ReplicaArgs, pack
+from trainer.engines.choose import Choice
 from trainer.evaluation import version
 
 ARGS = ReplicaArgs(store="file:///", prefix="x", name="shapes", version=3, threads=1)

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from deploy.classifier import Classifier, Question, Refused
-from deploy.engines.choose import choose, here
 from tests.serving.mutations import MUTATIONS, mutated
 from tests.serving.pictures import kinds, png
 from tests.serving.versions import CLASSES, Written, probabilities, write_checkpoint
 from trainer.contract.objects.local import LocalStore
 from trainer.contract.serving import ImageResult
+from trainer.engines.choose import choose, here
 from trainer.evaluation import version
 
 CPU = torch.device("cpu")

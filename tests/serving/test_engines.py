@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from deploy.engines import choose, eager, openvino
-from deploy.engines.engine import Engine, Given, Hardware, Kind
 from tests.serving.versions import write_checkpoint
 from trainer.contract.objects.local import LocalStore
 from trainer.contract.serving import Engine as EngineName
+from trainer.engines import choose, eager, openvino
+from trainer.engines.engine import Engine, Given, Hardware, Kind
 from trainer.evaluation import version
 from trainer.evaluation.version import Unfit, Version
 
@@ -146,6 +146,24 @@ def test_a_forced_engine_is_taken_unmeasured_or_the_version_does_not_start(serve
         chosen(served, planted("wrong", float("nan")), wanted="wrong")
 
 
+def test_the_first_that_answers_alike_is_taken_without_measuring(served: Version) -> None:
+    kinds = (
+        planted("slow", seconds=0.01),
+        planted("wrong", float("nan")),
+        Kind("elsewhere", lambda on: on.device == "cuda", lambda _: Planted(Tensor(), Tensor())),
+        planted("fast"),
+    )
+    names = ("elsewhere", "wrong", "slow", "fast")
+    choice = choose.first(served, CPU, names, kinds=kinds)
+    assert choice.name == "slow"
+    assert [str(each) for each in choice.tried] == [
+        "wrong: sees other classes in the golden batch",
+        "slow: probabilities within 0",
+    ]
+    with pytest.raises(Unfit, match="no engine of elsewhere suits"):
+        choose.first(served, CPU, ("elsewhere",), kinds=kinds)
+
+
 def test_every_engine_that_can_be_asked_for_is_there() -> None:
     names = {kind.name for kind in choose.KINDS}
     assert names | {choose.AUTO} == set(EngineName.__args__)  # type: ignore[attr-defined]
@@ -160,14 +178,14 @@ def test_bfloat16_is_tried_only_where_the_processor_multiplies_it() -> None:
 
 
 def test_engines_load_no_ray() -> None:
-    code = "import sys, deploy.engines.choose; sys.exit('ray' in sys.modules)"
+    code = "import sys, trainer.engines.choose; sys.exit('ray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_openvino_tells_nobody_that_it_is_used(tmp_path: Path) -> None:
     """By itself its import sends a message, and keeps the sender's number in the home directory."""
     code = (
-        "from deploy.engines import openvino; openvino.multiplies_bf16();"
+        "from trainer.engines import openvino; openvino.multiplies_bf16();"
         "from openvino.tools.ovc import telemetry_utils; print(telemetry_utils.tm.__name__)"
     )
     env = os.environ | {"HOME": str(tmp_path), "CI": ""}

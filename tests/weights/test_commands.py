@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from deploy.classifier import Classifier, Question
-from deploy.engines.choose import choose, here
 from service.settings import Settings
 from service.stores import storage_url
 from tests.api.conftest import serving
@@ -18,6 +17,7 @@ from tests.weights import github
 from tests.weights.github import randomised
 from trainer.contract import layout
 from trainer.contract.objects.open import open_store
+from trainer.engines.choose import choose, here
 from trainer.evaluation.version import load
 
 NAMES = [f"animal {i}" for i in range(10)]

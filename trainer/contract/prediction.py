@@ -47,7 +47,8 @@ class PredictSpec(Asked, frozen=True, extra="forbid"):
     """Images of one Parquet file of the output: what is classified again when a worker dies in the middle
     of it."""
     precision: Literal["fp32", "bf16"] = "fp32"
-    """Of the forward pass; bf16 is autocast."""
+    """Of the forward pass. bf16 where the hardware multiplies it; an image whose two most probable classes
+    are near each other is then computed again in fp32."""
 
     @model_validator(mode="after")
     def _some_images(self) -> "PredictSpec":

@@ -38,7 +38,7 @@ class ReplicaArgs(BaseModel, frozen=True, extra="forbid", use_attribute_docstrin
     threads: int
     """Of one forward pass on a CPU; 0 takes as many as the machine has."""
     engine: Engine = "auto"
-    """See `deploy/engines`."""
+    """See `trainer/engines`."""
 
 
 class Prediction(BaseModel, frozen=True, use_attribute_docstrings=True):

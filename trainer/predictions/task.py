@@ -30,6 +30,6 @@ class Report(BaseModel, frozen=True, use_attribute_docstrings=True):
     trace: str = ""
     """Of the failure, for the log."""
     worker: str
-    """Who did it."""
+    """Who did it, and with which engine."""
     seconds: float
     """That it took, without the loading of the model."""

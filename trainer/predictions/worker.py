@@ -22,19 +22,27 @@ from trainer.contract.objects.open import open_store
 from trainer.contract.objects.store import NoSuchObject, ObjectStore
 from trainer.contract.parts import Part
 from trainer.contract.prediction import ResolvedPrediction
+from trainer.engines import choose
+from trainer.engines.choose import Choice
 from trainer.evaluation import version
 from trainer.evaluation.version import Unfit, Version
-from trainer.predictions.classify import Logits, rows
+from trainer.predictions.classify import rows
 from trainer.predictions.keeping import keep
 from trainer.predictions.reading import Read, ahead, reader
 from trainer.predictions.table import parquet
 from trainer.predictions.task import Report, Task
 from trainer.training import vigil
-from trainer.training.device import autocast, threads
+from trainer.training.device import threads
 from trainer.training.failures import Failure, classify
 from trainer.training.parent import die_frozen_with_parent, die_with_parent
 from trainer.training.patience import patiently
 from trainer.training.vigil import Vigil
+
+ENGINES = {
+    "fp32": ("openvino-f32", "eager"),
+    "bf16": ("openvino-bf16", "inductor-bf16", "openvino-f32", "eager"),
+}
+"""Of each precision, the fastest first. Where none multiplies bfloat16, float32 is at least as exact."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +53,14 @@ class Maker:
     job_id: str
     spec: ResolvedPrediction
     read: Read
-    logits: Logits
+    engine: Choice
     class_names: tuple[str, ...]
 
     def make(self, task: Task) -> Part:
         """Classify the images of a part and keep it. Raises Unfit, StoreUnavailable, DatasetUnavailable, or
         torch's own failures."""
         batches = ahead(self.read, task, self.spec.per_worker_batch)
-        made = list(rows(batches, self.logits, top_k=self.spec.top_k))
+        made = list(rows(batches, self.engine.engine.logits, top_k=self.spec.top_k))
         data = parquet(made, self.spec.model, self.class_names)
         return keep(self.store, self.job_id, task.number, data)
 
@@ -87,6 +95,8 @@ class Worker:
                 why = classify([Failure(None, error)])
                 told = {"failed": why, "trace": traceback.format_exc()}
         where = f"{socket.gethostname()}, process {os.getpid()}"
+        if self._maker:
+            where += f", {self._maker.engine.name}"
         return Report(**told, worker=where, seconds=time.monotonic() - began)
 
 
@@ -103,20 +113,16 @@ def maker(store: ObjectStore, order: Order) -> Maker:
         job_id=order.job_id,
         spec=spec,
         read=reader(spec, loaded.meta.transform, store),
-        logits=engine(loaded, spec),
+        engine=engine(loaded, spec),
         class_names=loaded.meta.class_names,
     )
 
 
-def engine(loaded: Version, spec: ResolvedPrediction) -> Logits:
-    """The network of a version as a function; a faster one has the same form."""
-    loaded.network.to(memory_format=torch.channels_last)
-
-    def logits(pixels: torch.Tensor) -> torch.Tensor:
-        with autocast(loaded.device, spec.precision):
-            return loaded.logits(pixels).float()
-
-    return logits
+def engine(loaded: Version, spec: ResolvedPrediction) -> Choice:
+    """How the version is computed. Not the fastest by a measurement, as in serving: whoever makes a part
+    again must come to the same bytes."""
+    hardware = choose.here(loaded.device, threads(spec.cpus_per_worker))
+    return choose.first(loaded, hardware, ENGINES[spec.precision])
 
 
 def _loaded(store: ObjectStore, model: EvaluatedModel, device: torch.device) -> Version:

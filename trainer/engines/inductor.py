@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from deploy.engines.engine import Given
-from deploy.engines.scaled import Scaled
+from trainer.engines.engine import Given
+from trainer.engines.scaled import Scaled
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
-"""Which engine a replica computes with: of those that answer as the version does, the fastest here.
+"""Which engine computes a version: of those that answer as it does, the fastest here (`choose`: replicas), or
+the first of some names (`first`: batch predictions).
 
-Built and measured when a replica starts, on the golden batch, within a few seconds. Used by `start`.
+Built, and for `choose` measured, on the golden batch, within a few seconds.
 """
 
 import time
@@ -10,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from deploy.engines import eager, inductor, openvino
-from deploy.engines.engine import Engine, Given, Hardware, Kind
+from trainer.engines import eager, inductor, openvino
+from trainer.engines.engine import Engine, Given, Hardware, Kind
 from trainer.evaluation.version import Unfit, Version
 
 AUTO = "auto"
@@ -49,8 +50,8 @@ class Tried:
         if self.why_not:
             return f"{self.name}: {self.why_not}"
         times = zip(SIZES, self.milliseconds, strict=False)  # of a single engine there are none
-        said = ", ".join(f"{each:.2f} ms an image in batches of {size}" for size, each in times)
-        return f"{self.name}: {said}; probabilities within {self.difference:.1g}"
+        said = [f"{each:.2f} ms an image in batches of {size}, " for size, each in times]
+        return f"{self.name}: {''.join(said)}probabilities within {self.difference:.1g}"
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,23 @@ def choose(
         said = "; ".join(map(str, tried)) or f"there is no engine '{wanted}' for this hardware"
         raise Unfit(f"{said}; RESIDUAL_SERVE_ENGINE=auto finds one that works")
     return Choice(best.name, best.engine, tried)
+
+
+def first(
+    version: Version, hardware: Hardware, names: Sequence[str], *, kinds: Sequence[Kind] = KINDS
+) -> Choice:
+    """The first of `names` that suits and answers as the version does. Nothing is measured, so equal machines
+    take the same. Raises Unfit if there is none."""
+    given = Given(version, hardware, reference=eager.Eager(version).logits(version.golden))
+    known, tried = {kind.name: kind for kind in kinds}, []
+    for name in names:
+        if known[name].suits(hardware):
+            tried.append(_tried(known[name], given, measured=False))
+            if found := tried[-1].engine:
+                return Choice(name, found, tuple(tried))
+    raise Unfit(
+        "; ".join(map(str, tried)) or f"no engine of {', '.join(names)} suits this hardware"
+    )
 
 
 def here(device: torch.device, threads: int) -> Hardware:

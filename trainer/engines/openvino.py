@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from deploy.engines.engine import Given
-from deploy.engines.scaled import Scaled
+from trainer.engines.engine import Given
+from trainer.engines.scaled import Scaled
 from trainer.evaluation.version import Version
 
 DEVICE = "CPU"

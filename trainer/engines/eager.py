@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from deploy.engines.engine import Given
+from trainer.engines.engine import Given
 from trainer.evaluation.version import Version
 
 
