@@ -6,6 +6,8 @@ import secrets
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
 
 import httpx
 from sqlalchemy import Engine
@@ -31,6 +33,12 @@ from service.keys.quotas import Quotas
 from service.keys.service import Keys
 from service.keys.store import KeyStore
 from service.local.ray_serve import serve_answers
+from service.metrics import database as measured_database
+from service.metrics import tally
+from service.metrics.cluster import MeasuredCluster
+from service.metrics.gauges import Gauges
+from service.metrics.instruments import Instruments
+from service.metrics.objects import MeasuredStore
 from service.models.service import Models
 from service.models.store import ModelStore
 from service.predict import service as predict
@@ -59,7 +67,7 @@ from service.webhooks.outbox import Outbox
 from service.webhooks.sender import Sender
 from service.webhooks.service import Webhooks
 from service.webhooks.store import WebhookStore
-from trainer.contract.objects.trust import Trusted
+from trainer.contract.objects.store import ObjectStore
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,7 @@ class Parts:
 
     settings: Settings
     authenticate: Authenticate
+    scraper: Authenticate
     engine: Engine
     jobs: Jobs
     sweeps: Sweeps
@@ -79,6 +88,7 @@ class Parts:
     webhooks: Webhooks
     keys: Keys
     system: System
+    instruments: Instruments
     reconciler: Reconciler
 
     async def close(self) -> None:
@@ -105,14 +115,20 @@ def assemble(settings: Settings) -> Parts:
 
 def put_together(settings: Settings, outside: Outside) -> Parts:
     """The parts around a cluster."""
+    instruments = Instruments()
     engine = stores.open_database(settings)
+    measured_database.measure(engine, instruments)
     storage_url = stores.storage_url(settings)
-    objects = stores.open_objects(settings)
-    store, registered = JobStore(engine), ModelStore(engine)
-    trials = TrialStore(engine)
+    objects = MeasuredStore(stores.open_objects(settings), instruments)
+    cluster = MeasuredCluster(outside.cluster, instruments)
+    store, registered = JobStore(engine, moved=instruments.moved), ModelStore(engine)
+    trials = TrialStore(engine, moved=instruments.moved)
     keys, webhooks = _keys(engine), _webhooks(engine, settings)
     quotas = Quotas(keys.store)
-    sender = Sender(Outbox(engine), webhooks.messenger, utc_now)
+    sent = instruments.webhook_tries
+    sender = Sender(
+        Outbox(engine), webhooks.messenger, utc_now, count=lambda result: sent.labels(result).inc()
+    )
     jobs = Jobs(
         store=store,
         objects=objects,
@@ -137,22 +153,28 @@ def put_together(settings: Settings, outside: Outside) -> Parts:
             store=store,
             objects=objects,
             history=jobs.history,
-            cluster=outside.cluster,
+            cluster=cluster,
             register=models.register_result,
             deploy=deployments.deploy_newest,
             conclude=Endings(trials, jobs.history, jobs.evaluation).conclude,
             clock=utc_now,
             storage_url=storage_url,
+            first_step=instruments.first_step,
         ),
         leases=Leases(engine),
         holder=f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}",
         interval_s=settings.reconcile_interval_s,
         also=[Follower(jobs, trials, utc_now).tick, rollout.tick, sender.tick],
         quotas=quotas.of,
+        instruments=instruments,
     )
+    gauges = Gauges(partial(tally.take, engine), reconciler.standing, utc_now, version("residual"))
+    instruments.registry.register(gauges)
+    administrator = auth.administrator_key(settings)
     return Parts(
         settings=settings,
-        authenticate=auth.authenticator(auth.administrator_key(settings), keys.project_of),
+        authenticate=auth.authenticator(administrator, keys.project_of),
+        scraper=auth.scraper(administrator, auth.metrics_key(settings)),
         engine=engine,
         jobs=jobs,
         sweeps=Sweeps(jobs, trials, Renderer()),
@@ -164,6 +186,7 @@ def put_together(settings: Settings, outside: Outside) -> Parts:
         webhooks=webhooks,
         keys=keys,
         system=_system(engine, objects, jobs, outside),
+        instruments=instruments,
         reconciler=reconciler,
     )
 
@@ -193,7 +216,7 @@ def _webhooks(engine: Engine, settings: Settings) -> Webhooks:
     )
 
 
-def _system(engine: Engine, objects: Trusted, jobs: Jobs, outside: Outside) -> System:
+def _system(engine: Engine, objects: ObjectStore, jobs: Jobs, outside: Outside) -> System:
     writing = Sparing(lambda: write_database(engine))
     return System(
         checks={

@@ -27,6 +27,9 @@ class Settings(BaseSettings):
     """Directory of the database, the local object store, the key and logs."""
     api_key: SecretStr | None = None
     """The administrator's key. Default: made at first start and kept in the data directory."""
+    metrics_key: SecretStr | None = None
+    """Opens /metrics and nothing else, for Prometheus. Default: made at first start and kept in the data
+    directory."""
     database_url: str | None = None
     """SQLAlchemy URL, as postgresql+psycopg://user@host/db. Default: SQLite in the data directory."""
     storage_url: str | None = None
