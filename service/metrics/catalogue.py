@@ -112,6 +112,7 @@ OUTBOX_LATE = Metric(
     (),
     "database",
 )
+RESULTS = ("taken", "failed", "given_up")
 WEBHOOK_TRIES = Metric(
     "residual_webhook_tries_total",
     "counter",
