@@ -11,6 +11,7 @@ from fastapi import Depends, FastAPI
 from service import problems
 from service.auth import RequireKey
 from service.catalogue import routes as catalogue
+from service.clock import utc_now
 from service.deployments import routes as deployments
 from service.deps import only_known, project
 from service.http import openapi
@@ -18,6 +19,7 @@ from service.http.access_log import AccessLog
 from service.http.body_limit import BodyLimit
 from service.http.measured import Measured
 from service.http.plain_errors import PlainErrors
+from service.http.traced import Traced
 from service.inference import routes as inference
 from service.inference.schemas import InferIn
 from service.jobs import predictions, reading, tensorboard
@@ -107,6 +109,8 @@ def create_app(parts: Parts) -> FastAPI:
     app.add_middleware(RequireKey, authenticate=parts.authenticate, scraper=parts.scraper)
     app.add_middleware(AccessLog)
     app.add_middleware(Measured, instruments=parts.instruments)
+    if parts.tracer:
+        app.add_middleware(Traced, over=parts.tracer.over, clock=utc_now)
     app.add_middleware(PlainErrors)
     return app
 

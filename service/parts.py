@@ -10,6 +10,7 @@ from functools import partial
 from importlib.metadata import version
 
 import httpx
+from anyio import to_thread
 from sqlalchemy import Engine
 
 from service import auth, stores
@@ -27,6 +28,7 @@ from service.deployments.service import Deployments
 from service.deployments.store import DeploymentStore
 from service.ids import new_id, new_job_id
 from service.inference.service import Inference
+from service.jobs import listening
 from service.jobs.service import Jobs
 from service.jobs.store import JobStore
 from service.keys.quotas import Quotas
@@ -61,6 +63,8 @@ from service.system.service import (
     write_database,
 )
 from service.system.writing import Sparing
+from service.tracing import facts, otlp
+from service.tracing.tracer import Tracer
 from service.webhooks import hosts, signing
 from service.webhooks.delivery import Messenger
 from service.webhooks.outbox import Outbox
@@ -89,10 +93,14 @@ class Parts:
     keys: Keys
     system: System
     instruments: Instruments
+    tracer: Tracer | None
+    """None: nobody wants traces."""
     reconciler: Reconciler
 
     async def close(self) -> None:
         """Let go of connections; the parts are of no use afterwards."""
+        if self.tracer:
+            await to_thread.run_sync(self.tracer.close)
         await self.predictor.close()
         self.engine.dispose()
 
@@ -121,8 +129,11 @@ def put_together(settings: Settings, outside: Outside) -> Parts:
     storage_url = stores.storage_url(settings)
     objects = MeasuredStore(stores.open_objects(settings), instruments)
     cluster = MeasuredCluster(outside.cluster, instruments)
-    store, registered = JobStore(engine, moved=instruments.moved), ModelStore(engine)
-    trials = TrialStore(engine, moved=instruments.moved)
+    tracer = _tracer(settings, engine, objects)
+    listeners = [instruments.moved, listening.log, *([tracer.moved] if tracer else [])]
+    moved = listening.to_all(*listeners)
+    store, registered = JobStore(engine, moved=moved), ModelStore(engine)
+    trials = TrialStore(engine, moved=moved)
     keys, webhooks = _keys(engine), _webhooks(engine, settings)
     quotas = Quotas(keys.store)
     sent = instruments.webhook_tries
@@ -187,8 +198,18 @@ def put_together(settings: Settings, outside: Outside) -> Parts:
         keys=keys,
         system=_system(engine, objects, jobs, outside),
         instruments=instruments,
+        tracer=tracer,
         reconciler=reconciler,
     )
+
+
+def _tracer(settings: Settings, engine: Engine, objects: ObjectStore) -> Tracer | None:
+    found = otlp.collector(settings.otlp_endpoint, os.environ, version=version("residual"))
+    if found is None:
+        return None
+    tracer = Tracer(found.send, partial(facts.read, engine, objects))
+    tracer.start()
+    return tracer
 
 
 def _keys(engine: Engine) -> Keys:

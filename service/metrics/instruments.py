@@ -54,7 +54,9 @@ class Instruments:
         ProcessCollector(registry=self.registry)
         for name, instrument in made.items():
             object.__setattr__(self, name, instrument)
-        for result in catalogue.RESULTS:  # from 0 on, or the first one given up would be no increase
+        for (
+            result
+        ) in catalogue.RESULTS:  # from 0 on, or the first one given up would be no increase
             self.webhook_tries.labels(result)
 
     def moved(self, was: Job | None, now: Job) -> None:

@@ -39,22 +39,21 @@ class Tally:
     deployments: Sequence[Deployment]
 
 
+ALIKE = (JOBS.state, JOBS.kind, JOBS.project, JOBS.reason_code)
+GROUPS = (
+    select(*ALIKE, func.count(), func.min(JOBS.changed_at))
+    .where(JOBS.state.in_([state.value for state in LIVE]))
+    .group_by(*ALIKE)
+)
+WAITING = select(func.count(), func.min(DELIVERIES.next_at)).where(DELIVERIES.next_at.is_not(None))
+
+
 def take(engine: Engine) -> Tally:
     """Raises what the database raises."""
-    alike = (JOBS.state, JOBS.kind, JOBS.project, JOBS.reason_code)
-    live = [state.value for state in LIVE]
-    jobs = (
-        select(*alike, func.count(), func.min(JOBS.changed_at))
-        .where(JOBS.state.in_(live))
-        .group_by(*alike)
-    )
-    waiting = select(func.count(), func.min(DELIVERIES.next_at)).where(
-        DELIVERIES.next_at.is_not(None)
-    )
     with engine.connect() as connection:
         groups = [
             Group(state, kind, project, reason or "", count, oldest)
-            for state, kind, project, reason, count, oldest in connection.execute(jobs)
+            for state, kind, project, reason, count, oldest in connection.execute(GROUPS)
         ]
-        outbox, due_at = connection.execute(waiting).one()
+        outbox, due_at = connection.execute(WAITING).one()
     return Tally(groups, outbox, due_at, DeploymentStore(engine).all())
