@@ -60,8 +60,9 @@ degradation: $(STAMP) ## The degradation experiment and its picture, in about 20
 sweep: $(STAMP) ## Plain and residual, each shortcut, two seeds: the report in docs/sweep
 	$(VENV)/bin/python -m benchmarks.sweep_report $(ARGS)
 
-docs: $(STAMP) ## Write docs/reference.md from the code
+docs: $(STAMP) ## Write docs/reference.md and docs/metrics.md from the code
 	$(VENV)/bin/python -m scripts.write_reference
+	$(VENV)/bin/python -m scripts.write_metrics
 
 clean: ## Remove what `make` made here; data directories stay
 	rm -rf $(VENV) .bootstrap demo-output .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anyio import to_thread
+from pydantic import SecretStr
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -17,6 +18,8 @@ from service.problems import PART_FAILURES, part_failed, response_to
 from service.settings import Settings
 
 KEY_FILE = "api-key"
+METRICS_KEY_FILE = "metrics-key"
+METRICS_PATH = "/metrics"
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/docs", "/docs/oauth2-redirect", "/openapi.json"})
 """What answers without a key."""
 ADMINISTRATOR = "default"
@@ -37,9 +40,18 @@ Authenticate = Callable[[str], Awaitable[Caller | None]]
 
 def administrator_key(settings: Settings) -> str:
     """The key as set, or the one in the data directory, made there at first start."""
-    if settings.api_key is not None:
-        return settings.api_key.get_secret_value()
-    path = settings.data_dir.expanduser() / KEY_FILE
+    return _key(settings.api_key, settings.data_dir / KEY_FILE)
+
+
+def metrics_key(settings: Settings) -> str:
+    """The key that opens `/metrics` and nothing else; it comes about as the administrator's does."""
+    return _key(settings.metrics_key, settings.data_dir / METRICS_KEY_FILE)
+
+
+def _key(given: SecretStr | None, path: Path) -> str:
+    if given is not None:
+        return given.get_secret_value()
+    path = path.expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileExistsError):
         _create(path, secrets.token_urlsafe(32))
@@ -58,19 +70,35 @@ def authenticator(administrator: str, project_of: Callable[[str], str | None]) -
     return authenticate
 
 
+def scraper(administrator: str, metrics: str) -> Authenticate:
+    """Knows who may read `/metrics`, which shows something of every project: the administrator, and
+    Prometheus by a key of its own. A key that can do everything has no place in its configuration."""
+
+    async def authenticate(key: str) -> Caller | None:
+        known = (
+            secrets.compare_digest(key.encode(), one.encode()) for one in (administrator, metrics)
+        )
+        return Caller(ADMINISTRATOR) if any([*known]) else None
+
+    return authenticate
+
+
 @dataclass(frozen=True)
 class RequireKey:
     """ASGI middleware: a request without a valid key gets 401; others carry `state.caller`."""
 
     app: ASGIApp
     authenticate: Authenticate
+    scraper: Authenticate
+    """For `/metrics`, instead."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or _open(scope["path"]):
             return await self.app(scope, receive, send)
         scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
         try:
-            caller = await self.authenticate(key.strip()) if scheme.lower() == "bearer" else None
+            asked = self.scraper if scope["path"] == METRICS_PATH else self.authenticate
+            caller = await asked(key.strip()) if scheme.lower() == "bearer" else None
         except PART_FAILURES as error:
             return await part_failed(scope["path"], error)(scope, receive, send)
         if caller is None:

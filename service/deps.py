@@ -14,6 +14,7 @@ from service.errors import Invalid, NotFound, Unauthorized
 from service.inference.service import Inference
 from service.jobs.service import Jobs
 from service.keys.service import Keys
+from service.metrics.instruments import Instruments
 from service.models.service import Models
 from service.parts import Parts
 from service.predict.service import Predictor
@@ -104,6 +105,10 @@ async def _system(parts: PartsDep) -> System:
     return parts.system
 
 
+async def _instruments(parts: PartsDep) -> Instruments:
+    return parts.instruments
+
+
 async def _webhooks(parts: PartsDep) -> Webhooks:
     return parts.webhooks
 
@@ -121,6 +126,7 @@ PredictorDep = Annotated[Predictor, Depends(_predictor)]
 InferenceDep = Annotated[Inference, Depends(_inference)]
 CatalogueDep = Annotated[Catalogue, Depends(_catalogue)]
 SystemDep = Annotated[System, Depends(_system)]
+InstrumentsDep = Annotated[Instruments, Depends(_instruments)]
 WebhooksDep = Annotated[Webhooks, Depends(_webhooks)]
 KeysDep = Annotated[Keys, Depends(_keys)]
 

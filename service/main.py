@@ -11,17 +11,21 @@ from fastapi import Depends, FastAPI
 from service import problems
 from service.auth import RequireKey
 from service.catalogue import routes as catalogue
+from service.clock import utc_now
 from service.deployments import routes as deployments
 from service.deps import only_known, project
 from service.http import openapi
 from service.http.access_log import AccessLog
 from service.http.body_limit import BodyLimit
+from service.http.measured import Measured
 from service.http.plain_errors import PlainErrors
+from service.http.traced import Traced
 from service.inference import routes as inference
 from service.inference.schemas import InferIn
 from service.jobs import predictions, reading, tensorboard
 from service.jobs import routes as jobs
 from service.keys import routes as keys
+from service.metrics import routes as metrics
 from service.models import routes as models
 from service.parts import Parts
 from service.predict import routes as predict
@@ -78,6 +82,7 @@ ROUTERS = (
     webhooks.router,
     keys.router,
     system.router,
+    metrics.router,
 )
 
 
@@ -101,8 +106,11 @@ def create_app(parts: Parts) -> FastAPI:
     limits = parts.settings
     larger = dict.fromkeys(("/predict", "/v2/models/"), limits.max_image_bytes)
     app.add_middleware(BodyLimit, limit=limits.max_body_bytes, larger=larger)
-    app.add_middleware(RequireKey, authenticate=parts.authenticate)
+    app.add_middleware(RequireKey, authenticate=parts.authenticate, scraper=parts.scraper)
     app.add_middleware(AccessLog)
+    app.add_middleware(Measured, instruments=parts.instruments)
+    if parts.tracer:
+        app.add_middleware(Traced, over=parts.tracer.over, clock=utc_now)
     app.add_middleware(PlainErrors)
     return app
 

@@ -6,8 +6,11 @@ import secrets
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
 
 import httpx
+from anyio import to_thread
 from sqlalchemy import Engine
 
 from service import auth, stores
@@ -25,12 +28,19 @@ from service.deployments.service import Deployments
 from service.deployments.store import DeploymentStore
 from service.ids import new_id, new_job_id
 from service.inference.service import Inference
+from service.jobs import listening
 from service.jobs.service import Jobs
 from service.jobs.store import JobStore
 from service.keys.quotas import Quotas
 from service.keys.service import Keys
 from service.keys.store import KeyStore
 from service.local.ray_serve import serve_answers
+from service.metrics import database as measured_database
+from service.metrics import tally
+from service.metrics.cluster import MeasuredCluster
+from service.metrics.gauges import Gauges
+from service.metrics.instruments import Instruments
+from service.metrics.objects import MeasuredStore
 from service.models.service import Models
 from service.models.store import ModelStore
 from service.predict import service as predict
@@ -53,13 +63,15 @@ from service.system.service import (
     write_database,
 )
 from service.system.writing import Sparing
+from service.tracing import facts, otlp
+from service.tracing.tracer import Tracer
 from service.webhooks import hosts, signing
 from service.webhooks.delivery import Messenger
 from service.webhooks.outbox import Outbox
 from service.webhooks.sender import Sender
 from service.webhooks.service import Webhooks
 from service.webhooks.store import WebhookStore
-from trainer.contract.objects.trust import Trusted
+from trainer.contract.objects.store import ObjectStore
 
 
 @dataclass(frozen=True)
@@ -68,6 +80,7 @@ class Parts:
 
     settings: Settings
     authenticate: Authenticate
+    scraper: Authenticate
     engine: Engine
     jobs: Jobs
     sweeps: Sweeps
@@ -79,10 +92,15 @@ class Parts:
     webhooks: Webhooks
     keys: Keys
     system: System
+    instruments: Instruments
+    tracer: Tracer | None
+    """None: nobody wants traces."""
     reconciler: Reconciler
 
     async def close(self) -> None:
         """Let go of connections; the parts are of no use afterwards."""
+        if self.tracer:
+            await to_thread.run_sync(self.tracer.close)
         await self.predictor.close()
         self.engine.dispose()
 
@@ -105,14 +123,23 @@ def assemble(settings: Settings) -> Parts:
 
 def put_together(settings: Settings, outside: Outside) -> Parts:
     """The parts around a cluster."""
+    instruments = Instruments()
     engine = stores.open_database(settings)
+    measured_database.measure(engine, instruments)
     storage_url = stores.storage_url(settings)
-    objects = stores.open_objects(settings)
-    store, registered = JobStore(engine), ModelStore(engine)
-    trials = TrialStore(engine)
+    objects = MeasuredStore(stores.open_objects(settings), instruments)
+    cluster = MeasuredCluster(outside.cluster, instruments)
+    tracer = _tracer(settings, engine, objects)
+    listeners = [instruments.moved, listening.log, *([tracer.moved] if tracer else [])]
+    moved = listening.to_all(*listeners)
+    store, registered = JobStore(engine, moved=moved), ModelStore(engine)
+    trials = TrialStore(engine, moved=moved)
     keys, webhooks = _keys(engine), _webhooks(engine, settings)
     quotas = Quotas(keys.store)
-    sender = Sender(Outbox(engine), webhooks.messenger, utc_now)
+    sent = instruments.webhook_tries
+    sender = Sender(
+        Outbox(engine), webhooks.messenger, utc_now, count=lambda result: sent.labels(result).inc()
+    )
     jobs = Jobs(
         store=store,
         objects=objects,
@@ -137,22 +164,28 @@ def put_together(settings: Settings, outside: Outside) -> Parts:
             store=store,
             objects=objects,
             history=jobs.history,
-            cluster=outside.cluster,
+            cluster=cluster,
             register=models.register_result,
             deploy=deployments.deploy_newest,
             conclude=Endings(trials, jobs.history, jobs.evaluation).conclude,
             clock=utc_now,
             storage_url=storage_url,
+            first_step=instruments.first_step,
         ),
         leases=Leases(engine),
         holder=f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}",
         interval_s=settings.reconcile_interval_s,
         also=[Follower(jobs, trials, utc_now).tick, rollout.tick, sender.tick],
         quotas=quotas.of,
+        instruments=instruments,
     )
+    gauges = Gauges(partial(tally.take, engine), reconciler.standing, utc_now, version("residual"))
+    instruments.registry.register(gauges)
+    administrator = auth.administrator_key(settings)
     return Parts(
         settings=settings,
-        authenticate=auth.authenticator(auth.administrator_key(settings), keys.project_of),
+        authenticate=auth.authenticator(administrator, keys.project_of),
+        scraper=auth.scraper(administrator, auth.metrics_key(settings)),
         engine=engine,
         jobs=jobs,
         sweeps=Sweeps(jobs, trials, Renderer()),
@@ -164,8 +197,19 @@ def put_together(settings: Settings, outside: Outside) -> Parts:
         webhooks=webhooks,
         keys=keys,
         system=_system(engine, objects, jobs, outside),
+        instruments=instruments,
+        tracer=tracer,
         reconciler=reconciler,
     )
+
+
+def _tracer(settings: Settings, engine: Engine, objects: ObjectStore) -> Tracer | None:
+    found = otlp.collector(settings.otlp_endpoint, os.environ, version=version("residual"))
+    if found is None:
+        return None
+    tracer = Tracer(found.send, partial(facts.read, engine, objects))
+    tracer.start()
+    return tracer
 
 
 def _keys(engine: Engine) -> Keys:
@@ -193,7 +237,7 @@ def _webhooks(engine: Engine, settings: Settings) -> Webhooks:
     )
 
 
-def _system(engine: Engine, objects: Trusted, jobs: Jobs, outside: Outside) -> System:
+def _system(engine: Engine, objects: ObjectStore, jobs: Jobs, outside: Outside) -> System:
     writing = Sparing(lambda: write_database(engine))
     return System(
         checks={

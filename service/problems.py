@@ -15,6 +15,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from structlog.contextvars import get_contextvars
 
 from service import errors as tree
 from service import validation
@@ -66,6 +67,8 @@ class Problem(BaseModel, use_attribute_docstrings=True):
     """Stable: programs may compare it."""
     errors: list[FieldError] | None = None
     """The values at fault, where single ones are."""
+    request_id: str | None = None
+    """Of the request, as in `X-Request-Id`: the service's log has it in each line about this."""
 
 
 def problem_of(error: ServiceError, errors: list[dict[str, Any]] | None = None) -> dict[str, Any]:
@@ -88,7 +91,10 @@ def response_to(error: ServiceError, errors: list[dict[str, Any]] | None = None)
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, Unauthorized):
         headers["WWW-Authenticate"] = 'Bearer realm="residual"'
-    body = json.dumps(problem_of(error, errors), ensure_ascii=False)
+    problem = problem_of(error, errors)
+    if request_id := get_contextvars().get("request_id"):
+        problem["request_id"] = request_id
+    body = json.dumps(problem, ensure_ascii=False)
     return Response(
         body.encode(errors="replace"),  # half a surrogate pair in a client's text has no UTF-8
         status_code=error.status,

@@ -27,6 +27,9 @@ class Settings(BaseSettings):
     """Directory of the database, the local object store, the key and logs."""
     api_key: SecretStr | None = None
     """The administrator's key. Default: made at first start and kept in the data directory."""
+    metrics_key: SecretStr | None = None
+    """Opens /metrics and nothing else, for Prometheus. Default: made at first start and kept in the data
+    directory."""
     database_url: str | None = None
     """SQLAlchemy URL, as postgresql+psycopg://user@host/db. Default: SQLite in the data directory."""
     storage_url: str | None = None
@@ -52,6 +55,9 @@ class Settings(BaseSettings):
     serve_engine: Engine = "auto"
     """What replicas compute with. `auto` measures what suits the machine and takes the fastest that answers
     as the network does."""
+    otlp_endpoint: str | None = None
+    """Where traces go, by OTLP over HTTP, for example http://collector:4318. Default: what the environment
+    variable OTEL_EXPORTER_OTLP_ENDPOINT says, and without that nowhere."""
     webhook_hosts: str = ""
     """Where webhooks may lead: host (any port) or host:port, separated by commas. Default: nowhere."""
     max_body_bytes: int = Field(default=1 << 20, ge=1024)

@@ -35,6 +35,7 @@ class JobRow(Base):
         Index("ix_jobs_line", "state", "project", "turn", "id", "not_before"),
         Index("ix_jobs_pending_until", "pending_until"),
         Index("ix_jobs_kind_id", "kind", "id"),
+        Index("ix_jobs_tally", "state", "kind", "project", "reason_code", "changed_at"),
     )
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     """Ascends with the time of creation."""
@@ -45,6 +46,8 @@ class JobRow(Base):
     turn: Mapped[float]
     """Whose turn comes first among a project's queued jobs: the lowest's. `rows` says how it is made."""
     reason: Mapped[dict[str, Any] | None]
+    reason_code: Mapped[str | None] = mapped_column(String(32))
+    """The code in `reason`: `/metrics` counts by it, out of an index."""
     attempt: Mapped[int]
     workers: Mapped[int | None]
     retries: Mapped[int]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
 
 from service.errors import ServiceError
 from service.problems import response_to
@@ -43,7 +44,9 @@ class AccessLog:
             await send(message)
 
         try:
-            await self.app(scope, receive, named)
+            # Also for what is logged by others meanwhile, and for problems.
+            with bound_contextvars(request_id=request_id):
+                await self.app(scope, receive, named)
         except Exception:
             # As text: renderers of live tracebacks show local variables, and with them the key.
             log.error("request_failed", traceback=traceback.format_exc())

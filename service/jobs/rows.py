@@ -39,7 +39,7 @@ def changing(job: Job) -> dict[str, Any]:
     """The columns that change in a job's life."""
     return {
         "state": job.state.value,
-        "reason": reason_column(job.reason),
+        **reason_columns(job.reason),
         "attempt": job.attempt,
         "retries": job.retries,
         "progress": progress_column(job.progress),
@@ -127,6 +127,12 @@ def event_of(row: AnyRow) -> Event:
 
 def reason_column(reason: Reason | None) -> dict[str, Any] | None:
     return reason.model_dump(mode="json") if reason else None
+
+
+def reason_columns(reason: Reason | None) -> dict[str, Any]:
+    """Of a job."""
+    code = reason.code.value if reason else None
+    return {"reason": reason_column(reason), "reason_code": code}
 
 
 def progress_column(progress: Progress | None) -> dict[str, Any] | None:

@@ -1,7 +1,7 @@
 """Jobs in the database: the truth about them. Used by `Jobs` and the reconciler."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -38,6 +38,13 @@ from trainer.contract.reasons import Reason
 
 JOBS = JobRow.__table__.c
 COLUMNS = tuple(JOBS)
+
+Moved = Callable[[Job | None, Job], None]
+"""Is told of every change of a job's state, after it is kept: the job before (None: it is new), and now."""
+
+
+def nobody(was: Job | None, now: Job) -> None:
+    """Listens."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,7 @@ class JobStore:
     """Every method is one transaction."""
 
     engine: Engine
+    moved: Moved = field(default=nobody, kw_only=True)
 
     def insert(self, job: Job, claim: Claim | None = None) -> None:
         """Keep a new job and its first event, and the answer to its idempotency key.
@@ -111,6 +119,7 @@ class JobStore:
             if claim is None:
                 raise
             raise AlreadyTaken("The idempotency key is in use; use another one.") from error
+        self.moved(None, job)
 
     def claimed(self, project: str, key: str, *, since: datetime) -> Claimed | None:
         """The claim on an idempotency key, unless it was made before `since`."""
@@ -167,6 +176,8 @@ class JobStore:
             if job.attempt > was.attempt:
                 attempt = {"job_id": job.id, "number": job.attempt, "created_at": job.changed_at}
                 connection.execute(insert(AttemptRow), attempt)
+        for before, after in pairwise((was, *through, kept)):
+            self.moved(before, after)
         return kept
 
     def amend(self, job: Job, *, was: Job) -> Job:
@@ -262,7 +273,7 @@ class JobStore:
                 connection.execute(
                     update(JobRow)
                     .where(JOBS.id == job_id, JOBS.state == State.QUEUED.value)
-                    .values(reason=rows.reason_column(reason))
+                    .values(rows.reason_columns(reason))
                 )
 
     def set_progress(self, job: Job, progress: Progress) -> None:

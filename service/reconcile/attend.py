@@ -53,6 +53,8 @@ class Attendant:
     clock: Callable[[], datetime]
     storage_url: str
     """Of `objects`, as the cluster's machines reach it."""
+    first_step: Callable[[Job, float], None] = lambda *_: None
+    """Is told so many seconds after an attempt began to run that its first step was seen."""
     lookout: Lookout = field(init=False)
     leaving: Leaving = field(init=False)
 
@@ -74,6 +76,8 @@ class Attendant:
     def note_progress(self, job: Job) -> None:
         """Write down how far a running job is, if that has changed."""
         now = self._progress(job)
+        if now and self.lookout.is_first_step(job):
+            self.first_step(job, (self.clock() - job.changed_at).total_seconds())
         if now and now != job.progress:
             self.store.set_progress(job, now)
 
@@ -92,7 +96,9 @@ class Attendant:
             case Step(Act.STOP):
                 self.cluster.stop(submission)
             case Step(Act.RUN):
-                self._move(job, State.RUNNING, told.running(job, seen.started))
+                self.lookout.has_begun(
+                    self._move(job, State.RUNNING, told.running(job, seen.started))
+                )
             case Step(Act.HALT, reason=Reason() as why):
                 self.halt(job, why)
             case Step(Act.GIVE_UP):

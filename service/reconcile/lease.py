@@ -47,6 +47,11 @@ class Life:
         return self.watched["0"].beat is not None
 
     @property
+    def first(self) -> _Watched:
+        """The first worker's."""
+        return self.watched["0"]
+
+    @property
     def lost(self) -> str | None:
         """Who has been silent for longer than the lease, in a sentence."""
         for who, one in self.watched.items():
@@ -77,6 +82,10 @@ class Signs:
             for who, watched in life.watched.items():
                 self._look(watched, layout.heartbeat(job.id, job.attempt, who), now)
         return life
+
+    def known(self, job: Job) -> Life | None:
+        """What was last read of its newest attempt; None: nothing yet."""
+        return self._lives.get(submission_id(job.id, job.attempt))
 
     def begin_anew(self, job: Job) -> None:
         """Count the silence of its newest attempt from now on."""

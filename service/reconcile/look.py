@@ -33,6 +33,8 @@ class Lookout:
     """Submissions that this program has begun and that the cluster has not taken yet."""
     _halted: set[str] = field(default_factory=set)
     """Submissions that this program has asked to end."""
+    _unmoved: set[str] = field(default_factory=set)
+    """Submissions that this program saw begin, and no step of them yet."""
 
     def __post_init__(self) -> None:
         self.signs = Signs(self.objects, self.clock)
@@ -74,6 +76,17 @@ class Lookout:
     def is_halted(self, job: Job) -> bool:
         return submission_id(job.id, job.attempt) in self._halted
 
+    def has_begun(self, job: Job) -> None:
+        """Its newest attempt has; no step of it was seen yet."""
+        self._unmoved.add(submission_id(job.id, job.attempt))
+
+    def is_first_step(self, job: Job) -> bool:
+        """Whether the step that is seen of its newest attempt now is the first one. True once."""
+        submission = submission_id(job.id, job.attempt)
+        was_unmoved = submission in self._unmoved
+        self._unmoved.discard(submission)
+        return was_unmoved
+
     def begin_anew(self, job: Job) -> None:
         """Whatever its newest attempt failed to say so far, it has a whole lease from now on."""
         self.signs.begin_anew(job)
@@ -84,6 +97,7 @@ class Lookout:
         self._started = {key: found for key, found in self._started.items() if key in but}
         self._trying = {key for key in self._trying if key in but}
         self._halted = {key for key in self._halted if key in but}
+        self._unmoved = {key for key in self._unmoved if key in but}
 
     def _see_attempt(self, job: Job, seen: Seen, sighting: Callable[[str], Sighting]) -> Seen:
         submission = submission_id(job.id, job.attempt)

@@ -3,13 +3,15 @@
 Of several programs on one database one reconciles; whatever it leaves undone, the next tick does.
 """
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from threading import Event
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from service.cluster.cluster import Capacity
 from service.db.leases import Leases
@@ -18,6 +20,8 @@ from service.jobs.leftovers import Leftovers
 from service.jobs.service import CLAIMS_LAST
 from service.jobs.store import Held
 from service.lifecycle import Job, State
+from service.metrics.instruments import Instruments
+from service.metrics.standing import Live, Standing
 from service.reconcile import quota, told
 from service.reconcile.attend import Attendant
 from service.reconcile.glance import Glance
@@ -26,7 +30,7 @@ from service.reconcile.line import Line
 from service.reconcile.quota import Quotas
 from service.reconcile.sweep import Sweeper
 from service.reconcile.tidy import Tidier
-from trainer.contract.names import submission_id
+from trainer.contract.names import job_and_attempt, submission_id
 from trainer.contract.objects.store import StoreUnavailable
 from trainer.contract.reasons import Reason
 
@@ -56,10 +60,12 @@ class Reconciler:
     also: Sequence[Callable[[], None]] = ()
     """Further parts to bring in order at each tick."""
     quotas: Quotas = quota.unlimited
+    instruments: Instruments = field(default_factory=Instruments)
+    timer: Callable[[], float] = time.perf_counter
     _line: Line = field(init=False)
     _sweeper: Sweeper = field(init=False)
     _tidier: Tidier = field(init=False)
-    _capacity: Capacity | None = None
+    _standing: Standing = field(default_factory=Standing)
     _ending: Reason | None = None
     """Why nothing is started any more, and what runs is asked to end."""
     _last: dict[str, datetime] = field(default_factory=dict)
@@ -75,7 +81,11 @@ class Reconciler:
 
     def capacity(self) -> Capacity | None:
         """What the cluster was last seen to have; None while it never answered."""
-        return self._capacity
+        return self._standing.capacity
+
+    def standing(self) -> Standing:
+        """What was known at the end of the last look. From any thread."""
+        return self._standing
 
     def end_attempts(self, why: Reason) -> None:
         """From the next tick on start nothing, and have what runs keep a checkpoint and end. From any
@@ -95,15 +105,28 @@ class Reconciler:
 
     def tick(self) -> None:
         """Look once at everything, and act. A part that fails stops no other."""
-        glance = Glance(self.attendant.cluster)
+        began, glance = self.timer(), Glance(self.attendant.cluster)
         self._safely("cluster", glance.at_capacity)
-        self._capacity = glance.capacity or self._capacity
-        if not self._leads():
+        self._standing = replace(
+            self._standing,
+            capacity=glance.capacity or self._standing.capacity,
+            answers=glance.capacity is not None,
+        )
+        if not self._lead(glance):
+            self._standing = replace(self._standing, leads=False, live=())
             return
+        self.instruments.look_seconds.observe(self.timer() - began)
+        now = self.attendant.clock()
+        self._standing = replace(self._standing, leads=True, looked_at=now, live=self._live())
+
+    def _lead(self, glance: Glance) -> bool:
+        """Act on what is seen. False when another program leads, or took over meanwhile."""
+        if not self._leads():
+            return False
         holding = self.attendant.store.holding()
         for held in holding:
             if not self._leads():  # the tick took long, and another program took over
-                return
+                return False
             self._attend(held, glance)
         self._see_off(holding)
         if self._ending is None:
@@ -112,8 +135,9 @@ class Reconciler:
         else:
             self._safely("end", partial(self._end, self._ending))
         self._now_and_then()
-        for number, part in enumerate(self.also):
-            self._safely(f"part {number}", part)
+        for part in self.also:
+            self._safely(getattr(part, "__qualname__", "part"), part)
+        return True
 
     def _leads(self) -> bool:
         now = self.attendant.clock()
@@ -121,13 +145,15 @@ class Reconciler:
 
     def _attend(self, held: Held, glance: Glance) -> None:
         look = partial(self.attendant.attend, held, glance.at, self._leads)
-        self._safely(held.job.id, look)
+        self._safely_with(held.job, look)
 
     def _see_off(self, holding: Sequence[Held]) -> None:
         """Attempts that should have exited; and forget what was only of use while they ran."""
         leaving = self.attendant.leaving
         for submission in leaving.due():
-            self._safely(submission, partial(leaving.see_off, submission))
+            job_id, attempt = job_and_attempt(submission)
+            with bound_contextvars(job=job_id, attempt=attempt):
+                self._safely(submission, partial(leaving.see_off, submission), about="job")
         known = {submission_id(held.job.id, held.job.attempt) for held in holding}
         self.attendant.lookout.forget(but=known)
 
@@ -150,7 +176,7 @@ class Reconciler:
         for job in self._holding():
             working = job.state in {State.STARTING, State.RUNNING}
             if working and not self.attendant.lookout.is_halted(job):
-                self._safely(job.id, partial(self.attendant.halt, job, why))
+                self._safely_with(job, partial(self.attendant.halt, job, why))
 
     def _now_and_then(self) -> None:
         if self._is_time("progress", PROGRESS_EVERY):
@@ -167,13 +193,22 @@ class Reconciler:
     def _note_progress(self) -> None:
         for job in self._holding():
             if job.state is State.RUNNING:
-                self._safely(job.id, partial(self.attendant.note_progress, job))
+                self._safely_with(job, partial(self.attendant.note_progress, job))
 
     def _give_up_writes(self) -> None:
         self.attendant.objects.sweep(WRITES_LAST)
 
     def _holding(self) -> list[Job]:
         return [held.job for held in self.attendant.store.holding()]
+
+    def _live(self) -> list[Live]:
+        found = []
+        for job in self._holding():
+            life = self.attendant.lookout.signs.known(job)
+            first = life.first if life else None
+            beat = first.beat if first else None
+            found.append(Live(job, beat, first.silent if first and beat else None))
+        return found
 
     def _is_time(self, what: str, every: timedelta) -> bool:
         now = self.attendant.clock()
@@ -182,13 +217,20 @@ class Reconciler:
         self._last[what] = now
         return True
 
-    def _safely(self, part: str, do: Callable[[], None]) -> None:
-        """Do it; a failure is logged, once as long as it stays the same, and ends nothing else."""
+    def _safely_with(self, job: Job, do: Callable[[], None]) -> None:
+        """The same; whatever is logged meanwhile names the job and its attempt."""
+        with bound_contextvars(job=job.id, attempt=job.attempt):
+            self._safely(job.id, do, about="job")
+
+    def _safely(self, part: str, do: Callable[[], None], *, about: str | None = None) -> None:
+        """Do it; a failure is logged, once as long as it stays the same, and ends nothing else. `about`
+        is what it is counted as, if not as `part`."""
         try:
             do()
         except Conflict:
             return  # a job moved meanwhile; the next tick sees how
         except Exception as error:  # noqa: BLE001 - one broken part must not stop all jobs
+            self.instruments.troubles.labels(about or part).inc()
             if self._troubles.get(part) != repr(error):
                 self._troubles[part] = repr(error)
                 is_known = isinstance(error, AWAY)

@@ -1,6 +1,6 @@
 """Trials of sweeps in the database. Used by `Sweeps`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Engine, insert, select, union_all
 from sqlalchemy.exc import IntegrityError
@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from service.db.tables import JobRow, SweepEvaluationRow, TrialRow
 from service.errors import Conflict
 from service.jobs import rows
+from service.jobs.store import Moved, nobody
 from service.jobs.writes import add
 from service.lifecycle import LIVE, TERMINAL, Job
 from trainer.contract.reasons import Reason
@@ -34,6 +35,7 @@ class TrialStore:
     """Every method is one transaction."""
 
     engine: Engine
+    moved: Moved = field(default=nobody, kw_only=True)
 
     def insert(
         self, sweep_id: str, number: int, point: Point, made: Job | None, why: Reason | None = None
@@ -54,6 +56,8 @@ class TrialStore:
                 connection.execute(insert(TrialRow), row)
         except IntegrityError as error:
             raise Conflict(f"Trial {number} of {sweep_id} was made before.") from error
+        if made:
+            self.moved(None, made)
 
     def of(self, sweep_id: str) -> list[Trial]:
         """A sweep's, by number."""
@@ -84,6 +88,7 @@ class TrialStore:
                 connection.execute(insert(SweepEvaluationRow), row)
         except IntegrityError as error:
             raise Conflict(f"Trial {trial} of {sweep_id} is evaluated already.") from error
+        self.moved(None, made)
 
     def evaluations(self, sweep_id: str) -> dict[int, Job | None]:
         """A sweep's, by the number of the trial; None: it has been deleted since."""

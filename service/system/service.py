@@ -16,8 +16,7 @@ from service.errors import ClusterUnavailable, ServiceError, StorageUnavailable,
 from service.lifecycle import Job
 from service.system.writing import database_trouble, store_trouble
 from trainer.contract import layout
-from trainer.contract.objects.store import Overwrites, StoreUnavailable
-from trainer.contract.objects.trust import Trusted
+from trainer.contract.objects.store import ObjectStore, Overwrites, StoreUnavailable
 
 TRIAL = bytes(4096)
 """What the object store is tried with: a full disk still takes an object of no bytes."""
@@ -68,7 +67,7 @@ def write_database(engine: Engine) -> None:
         raise Unavailable(database_trouble(error)) from error
 
 
-def check_store(objects: Trusted) -> None:
+def check_store(objects: ObjectStore) -> None:
     """It can be trusted, and written. Raises StorageUnavailable."""
     key = layout.probe("ready")
     try:

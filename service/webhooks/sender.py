@@ -33,6 +33,8 @@ class Sender:
     outbox: Outbox
     messenger: Messenger
     clock: Callable[[], datetime]
+    count: Callable[[str], None] = lambda _: None
+    """Is told what came of each message: taken, failed or given_up."""
     _threads: dict[str, Thread] = field(default_factory=dict)
     """By webhook."""
     _last: dict[str, datetime] = field(default_factory=dict)
@@ -79,8 +81,11 @@ class Sender:
         error, now = asyncio.run(sending).error, self.clock()
         if error is None:
             self.outbox.taken(delivery, at=now)
+            self.count("taken")
         else:
-            self.outbox.failed(delivery, error, next_at=_next_try(delivery.tries, now))
+            again = _next_try(delivery.tries, now)
+            self.outbox.failed(delivery, error, next_at=again)
+            self.count("failed" if again else "given_up")
         return error is None
 
 

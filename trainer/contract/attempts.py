@@ -118,6 +118,12 @@ class Heartbeat(BaseModel, frozen=True, use_attribute_docstrings=True):
     """Optimizer steps done; 0 before the first, and from the driver."""
     ended: bool = False
     """Whether this is the last one: whoever beats is done, and no more are to be expected."""
+    data_s: float = 0.0
+    """Seconds that this worker's loop has spent on making batches, in this attempt."""
+    stall_s: float = 0.0
+    """Seconds that this worker's loop has waited when a checkpoint was due, in this attempt."""
+    stored_at: datetime | None = None
+    """When the attempt's newest good checkpoint was stored; None before the first."""
     at: datetime
 
 

@@ -13,3 +13,9 @@ Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 def submission_id(job_id: str, attempt: int) -> str:
     """Ray's id for one attempt of a job. Ray refuses a second one, so an attempt starts once."""
     return f"{job_id}-{attempt}"
+
+
+def job_and_attempt(submission_id: str) -> tuple[str, int]:
+    """What a submission is of."""
+    job_id, _, attempt = submission_id.rpartition("-")
+    return job_id, int(attempt)

@@ -27,6 +27,7 @@ from trainer.training.copying import compute_alone
 from trainer.training.endings import Diverged, Fenced
 from trainer.training.patience import patiently
 from trainer.training.points import epoch_of
+from trainer.training.pulse import Pulse
 from trainer.training.snapshot import Proof, Snapshot, write
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,8 @@ class Checkpointer:
     """Returns when the points up to now can be read: a checkpoint never outruns its metrics."""
     clock: Callable[[], datetime]
     timer: Callable[[], float] = time.monotonic
+    pulse: Pulse = field(default_factory=Pulse)
+    """Is told how long the loop was held up, and when a checkpoint was stored."""
     _errors: dict[int, float | None] = field(default_factory=dict)
     """Of the checkpoints that are there: step → validation top-1 error, if it was measured."""
     _thread: ThreadPoolExecutor = field(
@@ -71,8 +74,9 @@ class Checkpointer:
         if not needed and self._is_late():
             log.warning("no checkpoint of step %d: the one before it is not stored yet", step)
             return
-        self.land()
-        self.snapshot.take()
+        with self.pulse.stalled():
+            self.land()
+            self.snapshot.take()
         self._began_at = self.timer()
         self._flight = self._thread.submit(self._keep, step, metrics)
 
@@ -108,6 +112,7 @@ class Checkpointer:
             files = self._insist(step, lambda: self._write(best, Path(folder)))
             self._insist(step, lambda: self._commit(meta, files, self.clock()))
         crashes.point(Point.AFTER_MANIFEST)
+        self.pulse.stored_at = self.clock()
         self.best = best
         self._errors[step] = metrics.top1_error if metrics else None
         self._drop_old()

@@ -1,6 +1,6 @@
 """One worker's part of a training run: what `setup` makes and the loop changes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from trainer.data.dataset import Dataset
 from trainer.training.average import Average
 from trainer.training.device import Chosen
 from trainer.training.group import Group
+from trainer.training.pulse import Pulse
 from trainer.training.schedule import LearningRate
 from trainer.training.stopping import Stopping
 
@@ -36,6 +37,8 @@ class Learner:
     """Of the network's weights, where the recipe asks for one."""
     draws: bool = False
     """Whether the network draws random numbers: it has dropout."""
+    pulse: Pulse = field(default_factory=Pulse)
+    """What the loop waits for."""
 
     @property
     def result(self) -> nn.Module:

@@ -94,16 +94,17 @@ def forward(learner: Learner, step: int, turn: int = 0) -> Scored:
     share, shares = group.rank * spec.accumulation + turn, group.world * spec.accumulation
     if learner.draws:
         torch.manual_seed(_dropout_seed(spec.seed, step, share))
-    images = train_batch(
-        learner.dataset.train,
-        spec.recipe,
-        seed=spec.seed,
-        step=step,
-        iterations=spec.iterations,
-        batch_size=spec.batch_size,
-        rank=share,
-        world=shares,
-    )
+    with learner.pulse.making_data():
+        images = train_batch(
+            learner.dataset.train,
+            spec.recipe,
+            seed=spec.seed,
+            step=step,
+            iterations=spec.iterations,
+            batch_size=spec.batch_size,
+            rank=share,
+            world=shares,
+        )
     layout = memory_format(spec.recipe)
     given = inputs(images, learner.pixel_mean, learner.dataset.transform, learner.device, layout)
     with autocast(learner.device, learner.precision):

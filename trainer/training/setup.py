@@ -98,6 +98,7 @@ def make_learner(spec: ResolvedSpec, dataset: Dataset, at: Setting) -> Learner:
         group=at.group,
         average=average,
         draws=any(isinstance(module, DROPOUT) for module in model.modules()),
+        pulse=at.vigil.pulse,
     )
 
 
@@ -179,4 +180,5 @@ def make_checkpointer(
         best=best,
         settle_metrics=journal.settle,
         clock=at.clock,
+        pulse=at.vigil.pulse,
     )

@@ -18,6 +18,7 @@ from trainer.contract.reasons import Code, Reason, reason
 from trainer.training.endings import Fenced, Halted
 from trainer.training.notice import Notice
 from trainer.training.patience import patiently
+from trainer.training.pulse import Pulse
 
 LOOKS_A_BEAT = 3
 """How often the service's wishes are looked for between two signs of life: about once a second."""
@@ -46,12 +47,22 @@ class Vigil:
     """The outcome that somebody else gave the attempt."""
     notice: Notice = field(default_factory=Notice)
     """That this process or its machine is about to go."""
+    pulse: Pulse = field(default_factory=Pulse)
+    """What its loop waited for; whoever waits adds to it."""
     _beats: int = 0
 
     def beat(self, *, ended: bool = False) -> None:
         """Give a sign of life. Raises StoreUnavailable."""
         self._beats += 1
-        sign = Heartbeat(number=self._beats, step=self.step, ended=ended, at=self.clock())
+        sign = Heartbeat(
+            number=self._beats,
+            step=self.step,
+            ended=ended,
+            data_s=self.pulse.data_s,
+            stall_s=self.pulse.stall_s,
+            stored_at=self.pulse.stored_at,
+            at=self.clock(),
+        )
         key = layout.heartbeat(self.job_id, self.attempt, self.who)
         self.store.put(key, sign.model_dump_json().encode())
 

@@ -1,0 +1,1 @@
+from tests.api.conftest import service, shared  # noqa: F401 - fixtures
