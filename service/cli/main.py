@@ -11,6 +11,7 @@ from service.cli import (
     control,
     demo,
     deployments,
+    doctor,
     evaluate,
     export,
     import_weights,
@@ -61,6 +62,7 @@ commands.command("undeploy")(deployments.undeploy)
 commands.command("predict")(predict.predict)
 commands.command("import")(import_weights.import_weights)
 commands.command("export")(export.export)
+commands.command("doctor")(doctor.doctor)
 commands.command("backup")(backup.backup)
 commands.command("restore")(backup.restore)
 commands.command("verify-resume")(verify_resume.verify_resume)
