@@ -1,5 +1,7 @@
 """Where the settings keep jobs and objects: for the service, and for commands beside it."""
 
+from pathlib import Path
+
 import structlog
 from sqlalchemy import URL, Engine
 
@@ -14,15 +16,24 @@ from trainer.contract.objects.trust import Trusted
 def open_database(settings: Settings) -> Engine:
     """The database, brought up to date; SQLite's file is made if it is not there. Waits for a server
     that is still starting. Raises NoDatabase, NewerDatabase."""
-    if settings.database_url is not None:
-        engine = database.connect(settings.database_url)
-    else:
-        data_dir = settings.data_dir.expanduser().resolve()
-        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file = URL.create("sqlite", database=str(data_dir / "residual.db"))
-        engine = database.connect(file.render_as_string())
+    if settings.database_url is None:
+        settings.data_dir.expanduser().mkdir(parents=True, exist_ok=True, mode=0o700)
+    engine = connect_database(settings)
     migrate.upgrade_when_it_answers(engine)
     return engine
+
+
+def connect_database(settings: Settings) -> Engine:
+    """The database as it is; nothing is asked of it yet."""
+    if settings.database_url is not None:
+        return database.connect(settings.database_url)
+    file = URL.create("sqlite", database=str(sqlite_file(settings)))
+    return database.connect(file.render_as_string())
+
+
+def sqlite_file(settings: Settings) -> Path:
+    """Where the database is when no other is set."""
+    return settings.data_dir.expanduser().resolve() / "residual.db"
 
 
 def storage_url(settings: Settings) -> str:

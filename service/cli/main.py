@@ -6,10 +6,12 @@ import typer
 from pydantic import ValidationError
 
 from service.cli import (
+    backup,
     batch,
     control,
     demo,
     deployments,
+    doctor,
     evaluate,
     export,
     import_weights,
@@ -60,6 +62,9 @@ commands.command("undeploy")(deployments.undeploy)
 commands.command("predict")(predict.predict)
 commands.command("import")(import_weights.import_weights)
 commands.command("export")(export.export)
+commands.command("doctor")(doctor.doctor)
+commands.command("backup")(backup.backup)
+commands.command("restore")(backup.restore)
 commands.command("verify-resume")(verify_resume.verify_resume)
 commands.add_typer(webhooks.commands, name="webhooks")
 commands.add_typer(keys.commands, name="keys")

@@ -38,6 +38,13 @@ class Leases:
         with self.engine.begin() as connection:
             return connection.execute(take).rowcount == 1
 
+    def held(self, name: str, *, now: datetime) -> bool:
+        """Whether anybody has the lease."""
+        found = select(LeaseRow.expires_at).where(LeaseRow.name == name)
+        with self.engine.connect() as connection:
+            expires_at = connection.execute(found).scalar()
+        return expires_at is not None and expires_at > now
+
     def release(self, name: str, holder: str) -> None:
         """Let others have the lease at once."""
         mine = delete(LeaseRow).where(LeaseRow.name == name, LeaseRow.holder == holder)

@@ -50,20 +50,44 @@ def upgrade_when_it_answers(engine: Engine, *, within_s: float = PATIENCE_S) -> 
 
 def upgrade(engine: Engine, *, to: str = "head") -> None:
     """Apply what is missing up to a revision, all or nothing. Raises NewerDatabase."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
+    config = _config()
     with engine.begin() as connection:
         _lock(connection)
         found = MigrationContext.configure(connection).get_current_heads()
-        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-        if unknown := set(found) - known:
+        if unknown := set(found) - known_revisions():
             raise NewerDatabase(
                 f"the database is at revision {', '.join(sorted(unknown))}, which this program does "
-                "not know: start the version that made it, or restore a copy from before its upgrade"
+                "not know: start the version that made it, or bring back what was backed up before its "
+                "upgrade (`residual restore BACKUP --replace`)"
             )
         config.attributes["connection"] = connection
         command.upgrade(config, to)
+
+
+def revision_of(engine: Engine) -> str | None:
+    """The revision that a database is at; None: it has no tables of ours."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def known_revisions() -> set[str]:
+    return {script.revision for script in _scripts().walk_revisions()}
+
+
+def head() -> str:
+    """The revision that this program works with."""
+    return str(_scripts().get_current_head())
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
 
 
 def _lock(connection: Connection) -> None:

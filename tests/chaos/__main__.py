@@ -23,6 +23,7 @@ from tests.chaos import (
     replicas,
     saving,
     silence,
+    soak,
     storage,
     sweep,
     zombies,
@@ -47,6 +48,7 @@ EXPERIMENTS: dict[str, tuple[Run, int]] = {
     "sweep": (sweep.run, 20),
     "images": (images.run, 5000),
     "predictions": (predictions.run, 20),
+    "soak": (soak.run, 60),
 }
 """Name → what runs it, and how often for the tables."""
 

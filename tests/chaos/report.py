@@ -29,6 +29,7 @@ ASKED = {
     "images": "damaged image files, sent in every form that is taken",
     "sweep": "kills of the search, of drivers and workers of trials, in a sweep of 16",
     "predictions": "kills of workers, driver and API under predictions of 10,000 images",
+    "soak": "minutes of trainings, sweeps and predictions, one kill a minute",
 }
 
 

@@ -35,7 +35,7 @@ def test_a_database_that_is_up_to_date_stays_as_it_is(engine: Engine) -> None:
 def test_a_database_of_a_later_version_is_refused_and_left_alone(sqlite: Engine) -> None:
     with sqlite.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(NewerDatabase, match="9999"):
+    with pytest.raises(NewerDatabase, match=r"9999.*start the version .*residual restore BACKUP"):
         upgrade(sqlite)
     with sqlite.connect() as connection:
         found = connection.execute(text("SELECT version_num FROM alembic_version"))

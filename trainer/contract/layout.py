@@ -93,6 +93,10 @@ def model_version(project: str, name: str, version: int) -> str:
     return f"models/{project}/{name}/{version:06d}"
 
 
+def all_models() -> str:
+    return "models/"
+
+
 def model_claim(project: str, name: str, version: int) -> str:
     return f"{model_version(project, name, version)}/claim"
 
@@ -138,6 +142,10 @@ def all_done(job_id: str) -> str:
 
 def done(job_id: str, part: int) -> str:
     return f"{all_done(job_id)}/{part:06d}.json"
+
+
+def all_inputs() -> str:
+    return "inputs/"
 
 
 def inputs(project: str, source: str) -> str:
