@@ -18,6 +18,8 @@ from tests.chaos import (
     idempotency,
     images,
     kills,
+    nodes,
+    partitions,
     predictions,
     recovery,
     replicas,
@@ -47,6 +49,8 @@ EXPERIMENTS: dict[str, tuple[Run, int]] = {
     "sweep": (sweep.run, 20),
     "images": (images.run, 5000),
     "predictions": (predictions.run, 20),
+    "nodes": (nodes.run, 5),
+    "partitions": (partitions.run, 5),
 }
 """Name → what runs it, and how often for the tables."""
 
