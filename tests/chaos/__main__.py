@@ -72,6 +72,8 @@ def _one(name: str, asked: argparse.Namespace) -> list[str]:
     run, usual = EXPERIMENTS[name]
     if name == "kills" and asked.jobs:
         run = partial(run, jobs=asked.jobs)
+    if name in {"nodes", "partitions"} and asked.parts:
+        run = partial(run, parts=tuple(asked.parts.split(",")))
     n, began = asked.n or usual, time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix=f"chaos-{name}-"))
     _say(f"{name}: n = {n}, seed {asked.seed}, in {folder}")
@@ -100,6 +102,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--n", "--kills", type=int, help="how often; default: as in the tables")
     parser.add_argument(
         "--jobs", type=int, help="of `kills`, at least; default: one for every four"
+    )
+    parser.add_argument(
+        "--parts", help="of `nodes` and `partitions`: some of them, with commas; default: all"
     )
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
