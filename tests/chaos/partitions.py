@@ -117,12 +117,12 @@ class _Trial:
 
     def part(self, kind: str, *, apart: bool) -> None:
         """Part whom `kind` means, or let them hear one another again."""
+        hosts, api = self.site.lan.hosts, self.site.api
         if kind == "database":
             change = self.site.lan.part if apart else self.site.lan.join
-            change(self.site.api, self.site.lan.hosts["database"])
-            return
-        other = {"ray": self.site.api, "store": self.site.store_host}[kind]
-        self.site.part_nodes(other, apart=apart)
+            change(api, hosts["database"])
+        else:
+            self.site.part_nodes(api if kind == "ray" else hosts["store"], apart=apart)
 
     def is_well(self, job: str, since: datetime) -> bool:
         with suppress(httpx.HTTPError):

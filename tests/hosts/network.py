@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from tests.hosts.host import TOGETHER, Host, boot, ip, told
@@ -24,6 +25,7 @@ NOBODY = "02:00:00:00:00:00"
 ROOT = Path(__file__).parents[2]
 
 
+@cache
 def unable() -> str | None:
     """Why no hosts can be made here; None: they can."""
     if sys.platform != "linux" or os.geteuid() != 0:

@@ -58,9 +58,6 @@ class Site:
     token: str
     """Of its Ray."""
     store: SeaweedServer
-    store_host: Host
-    database_host: Host | None
-    """None: SQLite, on the host of the API."""
     nodes: dict[str, Host] = field(default_factory=dict)
     """Of the Ray cluster, by name."""
 
@@ -101,10 +98,14 @@ class Site:
 
     def has_left(self, node: Host) -> None:
         """Returns when the service shows it no more."""
-        until(lambda: node.address not in self.addresses(), within_s=JOINS_WITHIN_S, every_s=0.2)
+        until(
+            lambda: (there := self.addresses()) and node.address not in there,
+            within_s=JOINS_WITHIN_S,
+            every_s=0.2,
+        )
 
     def addresses(self) -> list[str]:
-        """Of the living nodes, as the service shows them."""
+        """Of the living nodes, as the service shows them; empty while it does not answer."""
         with contextlib.suppress(httpx.HTTPError):
             shown = self.stack.api.get("/cluster")
             if shown.is_success:
@@ -165,23 +166,21 @@ class Site:
 
 
 @contextmanager
-def site(*, head_cpus: float, postgresql: bool = False, **settings: str) -> Iterator[Site]:
-    """The service, ready, with the head as its only node."""
+def site(*, head_cpus: float, postgresql: bool = False) -> Iterator[Site]:
+    """The service, ready, with the head as its only node. The database is on a host of its own, or SQLite on
+    that of the API."""
     folder = Path(tempfile.mkdtemp(prefix="hosts-"))
     folder.chmod(0o755)  # the database's owner has to enter its own folder below it
     try:
         with network(folder) as lan:
-            yield _started(lan, head_cpus, settings, postgresql=postgresql)
+            yield _started(lan, head_cpus, postgresql=postgresql)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _started(lan: Network, cpus: float, settings: dict[str, str], *, postgresql: bool) -> Site:
-    store_host, api = lan.add("store"), lan.add("api")
-    store = _seaweed(store_host)
+def _started(lan: Network, cpus: float, *, postgresql: bool) -> Site:
+    api, store = lan.add("api"), _seaweed(lan.add("store"))
     key, token = secrets.token_hex(16), secrets.token_hex(32)
-    if postgresql:
-        settings["RESIDUAL_DATABASE_URL"] = _postgres(lan.add("database"))
     client = httpx.Client(
         base_url=f"http://{api.address}:{API}",
         headers={"Authorization": f"Bearer {key}"},
@@ -196,13 +195,15 @@ def _started(lan: Network, cpus: float, settings: dict[str, str], *, postgresql:
     }
     stack = Stack(
         folder=api.folder,
-        settings=own | environment(store.endpoint) | settings,
+        settings=own | environment(store.endpoint),
         port=API,
         api=client,
         database=None,
         store=None,
     )
-    made = Site(lan, stack, token, store, store_host, lan.hosts.get("database"))
+    if postgresql:
+        stack.settings["RESIDUAL_DATABASE_URL"] = _postgres(lan.add("database"))
+    made = Site(lan, stack, token, store)
     head = made.start_head(cpus=cpus)
     stack.settings["RESIDUAL_RAY_ADDRESS"] = f"http://{head.address}:{DASHBOARD}"
     stack.settings["RESIDUAL_SERVE_ADDRESS"] = f"http://{head.address}:{SERVE}"
