@@ -104,8 +104,9 @@ class _Trial:
 
     def whole(self) -> None:
         """Three nodes, those that were killed among them."""
-        for name in {"one", "two"} - self.site.nodes.keys():
-            self.site.has_joined(self.site.start_node(name, cpus=1))
+        missing = {"one", "two"} - self.site.nodes.keys()
+        for node in [self.site.start_node(name, cpus=1) for name in missing]:
+            self.site.has_joined(node)
 
     def together(self) -> None:
         job = self.submit(workers=3)

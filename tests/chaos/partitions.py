@@ -62,8 +62,8 @@ def run(
         alone = SPEC | {"cpus_per_worker": 0.5}
         history.add(collect.reference(there.stack, "resnet8", alone))
         say("undisturbed, on one host, it is done")
-        for name in ("one", "two"):
-            there.has_joined(there.start_node(name, cpus=1))
+        for node in [there.start_node(name, cpus=1) for name in ("one", "two")]:
+            there.has_joined(node)
         trial = _Trial(there, history, result)
         with watching(there.stack, history):
             for number in range(n):

@@ -179,7 +179,8 @@ def site(*, head_cpus: float, postgresql: bool = False) -> Iterator[Site]:
 
 
 def _started(lan: Network, cpus: float, *, postgresql: bool) -> Site:
-    api, store = lan.add("api"), _seaweed(lan.add("store"))
+    api, store_host = lan.add("api"), lan.add("store")
+    store = SeaweedServer(store_host.folder / "weed", store_host.address, store_host.within)
     key, token = secrets.token_hex(16), secrets.token_hex(32)
     client = httpx.Client(
         base_url=f"http://{api.address}:{API}",
@@ -187,7 +188,7 @@ def _started(lan: Network, cpus: float, *, postgresql: bool) -> Site:
         timeout=30,
         trust_env=False,
     )
-    own = {
+    settings = {
         "RESIDUAL_HOST": api.address,
         "RESIDUAL_API_KEY": key,
         "RESIDUAL_STORAGE_URL": f"s3://{BUCKET}/hosts",
@@ -195,27 +196,23 @@ def _started(lan: Network, cpus: float, *, postgresql: bool) -> Site:
     }
     stack = Stack(
         folder=api.folder,
-        settings=own | environment(store.endpoint),
+        settings=settings | environment(store.endpoint),
         port=API,
         api=client,
         database=None,
         store=None,
     )
-    if postgresql:
-        stack.settings["RESIDUAL_DATABASE_URL"] = _postgres(lan.add("database"))
     made = Site(lan, stack, token, store)
     head = made.start_head(cpus=cpus)
     stack.settings["RESIDUAL_RAY_ADDRESS"] = f"http://{head.address}:{DASHBOARD}"
     stack.settings["RESIDUAL_SERVE_ADDRESS"] = f"http://{head.address}:{SERVE}"
+    # Ray takes seconds to start, and asks nobody for the store before it trains.
+    store.folder.mkdir()
+    store.start()
+    if postgresql:
+        stack.settings["RESIDUAL_DATABASE_URL"] = _postgres(lan.add("database"))
     made.start_api()
     return made
-
-
-def _seaweed(host: Host) -> SeaweedServer:
-    server = SeaweedServer(host.folder / "weed", host.address, host.within)
-    server.folder.mkdir()
-    server.start()
-    return server
 
 
 def _postgres(host: Host) -> str:
