@@ -18,6 +18,8 @@ from tests.chaos import (
     idempotency,
     images,
     kills,
+    nodes,
+    partitions,
     predictions,
     recovery,
     replicas,
@@ -49,6 +51,8 @@ EXPERIMENTS: dict[str, tuple[Run, int]] = {
     "images": (images.run, 5000),
     "predictions": (predictions.run, 20),
     "soak": (soak.run, 60),
+    "nodes": (nodes.run, 5),
+    "partitions": (partitions.run, 5),
 }
 """Name → what runs it, and how often for the tables."""
 
@@ -70,6 +74,8 @@ def _one(name: str, asked: argparse.Namespace) -> list[str]:
     run, usual = EXPERIMENTS[name]
     if name == "kills" and asked.jobs:
         run = partial(run, jobs=asked.jobs)
+    if name in {"nodes", "partitions"} and asked.parts:
+        run = partial(run, parts=tuple(asked.parts.split(",")))
     n, began = asked.n or usual, time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix=f"chaos-{name}-"))
     _say(f"{name}: n = {n}, seed {asked.seed}, in {folder}")
@@ -98,6 +104,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--n", "--kills", type=int, help="how often; default: as in the tables")
     parser.add_argument(
         "--jobs", type=int, help="of `kills`, at least; default: one for every four"
+    )
+    parser.add_argument(
+        "--parts", help="of `nodes` and `partitions`: some of them, with commas; default: all"
     )
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()

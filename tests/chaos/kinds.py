@@ -6,13 +6,15 @@ from typing import Literal
 import psutil
 
 Kind = Literal[
-    "api", "driver", "controller", "worker", "predictor", "raylet", "gcs", "store", "database"
-]
+    "api", "driver", "controller", "worker", "predictor", "replica", "raylet", "gcs", "store",
+    "database",
+]  # fmt: skip
 
 WORDS: dict[Kind, str] = {
     "worker": "RayTrainWorker",
     "predictor": "PredictionWorker",
     "controller": "TrainController",
+    "replica": "ServeReplica",
     "raylet": "raylet/raylet ",
     "gcs": "gcs/gcs_server ",
 }

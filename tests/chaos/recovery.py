@@ -51,11 +51,11 @@ def _next_step(
 ) -> float:
     """Seconds from the fault until a client can read a step that was made after it."""
     job = stack.submit(BODY)
-    while _newest(stack, job) is None or not stack.get(f"/jobs/{job}/checkpoints")["items"]:
+    while newest(stack, job) is None or not stack.get(f"/jobs/{job}/checkpoints")["items"]:
         time.sleep(LOOK_EVERY_S)
     at, began = datetime.now().astimezone(), time.monotonic()
     strike(stack, chance)
-    while (newest := _newest(stack, job)) is None or newest <= at:
+    while (made := newest(stack, job)) is None or made <= at:
         assert time.monotonic() < began + NEXT_STEP_WITHIN_S, f"{job} makes no step any more"
         time.sleep(LOOK_EVERY_S)
     took = time.monotonic() - began
@@ -65,7 +65,7 @@ def _next_step(
     return took
 
 
-def _newest(stack: Stack, job: str) -> datetime | None:
+def newest(stack: Stack, job: str) -> datetime | None:
     """When the newest step that a client can read was made."""
     step = (stack.job(job)["progress"] or {}).get("step", 0)
     points = stack.get(f"/jobs/{job}/metrics", params={"since_step": step, "split": "train"})

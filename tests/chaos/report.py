@@ -30,6 +30,8 @@ ASKED = {
     "sweep": "kills of the search, of drivers and workers of trials, in a sweep of 16",
     "predictions": "kills of workers, driver and API under predictions of 10,000 images",
     "soak": "minutes of trainings, sweeps and predictions, one kill a minute",
+    "nodes": "nodes killed, cut off and added, each, of a Ray on three hosts",
+    "partitions": "minutes in which API and Ray, API and database, nodes and store are apart, each",
 }
 
 

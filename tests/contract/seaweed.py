@@ -31,6 +31,9 @@ class SeaweedServer:
     """Not running until `start`; its ports stay."""
 
     folder: Path
+    address: str = "127.0.0.1"
+    within: tuple[str, ...] = ()
+    """What its command is run by, on a host of its own."""
     ports: dict[str, int] = field(
         default_factory=lambda: dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
     )
@@ -38,12 +41,13 @@ class SeaweedServer:
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.ports['s3.port']}"
+        return f"http://{self.address}:{self.ports['s3.port']}"
 
     def start(self) -> None:
         """Returns when it answers, with a bucket that is empty at first."""
-        command = [str(Path(sys.executable).with_name("weed")), "mini", f"-dir={self.folder}"]
-        command += ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-bucket={BUCKET}", "-webdav=false"]
+        command = [*self.within, str(Path(sys.executable).with_name("weed")), "mini"]
+        command += [f"-dir={self.folder}", f"-ip={self.address}", f"-ip.bind={self.address}"]
+        command += [f"-bucket={BUCKET}", "-webdav=false"]
         command += ["-admin.ui=false", "-master.telemetry=false"]
         command += ["-s3.allowDeleteBucketNotEmpty=false"]
         command += [f"-{name}={port}" for name, port in self.ports.items()]

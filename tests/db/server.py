@@ -26,6 +26,10 @@ class PostgresServer:
     folder: Path
     owner: str
     """Who runs it; `unprivileged` names one."""
+    address: str | None = None
+    """Where other machines reach it; None: nowhere but at its socket."""
+    within: tuple[str, ...] = ()
+    """What its commands are run by, on a host of its own, and then as its owner."""
     process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
 
     @property
@@ -33,8 +37,13 @@ class PostgresServer:
         return f"postgresql+psycopg://{self.owner}@/postgres?host={self.folder}"
 
     @property
+    def url_elsewhere(self) -> str:
+        """Of a program on another machine."""
+        return f"postgresql+psycopg://{self.owner}@{self.address}/postgres"
+
+    @property
     def _user(self) -> str | None:
-        return self.owner if os.geteuid() == 0 else None
+        return self.owner if os.geteuid() == 0 and not self.within else None
 
     def make(self) -> None:
         """The files of an empty database."""
@@ -48,16 +57,20 @@ class PostgresServer:
             "trust",
             "-N",
         ]
-        command = [self.programs / "initdb", *where]
+        command = [*self.within, self.programs / "initdb", *where]
         subprocess.run(command, check=True, capture_output=True, cwd=self.folder, user=self._user)
+        if self.address:
+            with (self.folder / "data" / "pg_hba.conf").open("a") as rules:
+                rules.write("host all all samenet trust\n")
 
     def start(self) -> None:
         """Returns when it answers. Without fsync: what a killed process wrote, the system keeps."""
-        options: list[str | Path] = ["-c", "listen_addresses=", "-c", "fsync=off"]
+        options: list[str | Path] = ["-c", f"listen_addresses={self.address or ''}"]
+        options += ["-c", "fsync=off"]
         options += ["-k", self.folder, "-D", self.folder / "data"]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [self.programs / "postgres", *options],
+                [*self.within, self.programs / "postgres", *options],
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,

@@ -4,9 +4,11 @@ Ray's own does the same, and loads torch wherever it is looked at: the driver an
 which need none, would take seconds and 200 MB each for it.
 """
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
+import psutil
 import ray
 from ray.train._internal.utils import get_address_and_port
 from ray.train.backend import Backend, BackendConfig
@@ -53,9 +55,10 @@ def join(how: Rendezvous, url: str, rank: int, world: int) -> None:
 
     import torch.distributed as dist
 
-    from trainer.training import notice
+    from trainer.training import interface, notice
 
     notice.listen()
+    interface.choose(ray.util.get_node_ip_address(), psutil.net_if_addrs(), os.environ)
     dist.init_process_group(
         backend=how.backend,
         init_method=url,

@@ -1,0 +1,20 @@
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import nodes
+from tests.hosts.network import unable
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(unable() is not None, reason=str(unable())),
+]
+
+
+def test_a_training_over_two_hosts_survives_the_end_of_one_and_comes_to_the_same_weights_as_on_one(
+    tmp_path: Path,
+) -> None:
+    result = nodes.run(tmp_path, n=1, seed=1, say=print, parts=("kill",))
+    assert result["violations"] == []
+    assert result["same_weights"] == 1
