@@ -20,12 +20,12 @@ $(STAMP): requirements-dev.lock pyproject.toml scripts/setup
 	@scripts/setup $(VENV)
 	@touch $@
 
-check: $(STAMP) ## Lint, format, types, import rules, and that the docs are true
+check: $(STAMP) ## Lint, format, types, import rules, and that documents and manifests are true
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
-	$(VENV)/bin/pytest tests/docs
+	$(VENV)/bin/pytest tests/docs tests/containers
 
 fix: $(STAMP) ## Let ruff mend what it can
 	$(VENV)/bin/ruff check --fix .

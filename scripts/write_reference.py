@@ -128,7 +128,11 @@ def bodies() -> Iterator[str]:
 
 def page() -> Iterator[str]:
     yield "# Reference\n\nWritten by `make docs` from the code; a test keeps it so."
-    yield "\n## Settings\n\nEach is an option of `residual up` or an environment variable.\n"
+    yield (
+        "\n## Settings\n\nEach is an option of `residual up` or an environment variable. With `_FILE` after "
+        "its name the variable\nis the path of a file that holds the value, as secrets do in containers: "
+        "`RESIDUAL_API_KEY_FILE=/secrets/api/key`.\n"
+    )
     yield from fields(Settings, prefix="RESIDUAL_")
     yield "\n### Options in `RESIDUAL_STORAGE_URL`\n\nAs `s3://bucket/prefix?addressing=virtual&sse=AES256`.\n"
     yield from fields(Options)

@@ -1,18 +1,23 @@
-"""Every setting of the service. Each is an environment variable `RESIDUAL_…` as well."""
+"""Every setting of the service. Each is an environment variable `RESIDUAL_…` as well, or the file that
+`RESIDUAL_…_FILE` names."""
 
+import os
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from trainer.contract.serving import Engine
 
+PREFIX = "RESIDUAL_"
+
 
 class Settings(BaseSettings):
-    """Read from the environment; the command line's options win over it."""
+    """Read from the environment; the command line's options win over it, and it wins over files."""
 
     model_config = SettingsConfigDict(
-        env_prefix="RESIDUAL_",
+        env_prefix=PREFIX,
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -64,3 +69,19 @@ class Settings(BaseSettings):
     """Bytes of a JSON request's body at most."""
     max_image_bytes: int = Field(default=20 << 20, ge=1024)
     """Bytes of a request to /predict or /v2 at most."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_files(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """What is not given, from its file. Raises ValueError for one that cannot be read."""
+        found = {}
+        for name in cls.model_fields.keys() - given.keys():
+            variable = f"{PREFIX}{name.upper()}_FILE"
+            if path := os.environ.get(variable):
+                try:
+                    found[name] = Path(path).read_text().strip()
+                except OSError as error:
+                    raise ValueError(
+                        f"{variable}: cannot read {path} ({error.strerror})"
+                    ) from error
+        return found | given

@@ -1,7 +1,6 @@
 """The service as the command line's client sees it, through REST alone."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -131,10 +130,10 @@ def connect(url: str | None = None, key: str | None = None) -> Iterator[Client]:
 
 
 def known_key(data_dir: Path) -> str:
-    """RESIDUAL_API_KEY, or the key that the service keeps in its data directory."""
-    given = os.environ.get("RESIDUAL_API_KEY")
+    """The key as set, or the one that the service keeps in its data directory."""
+    given = Settings().api_key
     try:
-        return given or (data_dir / "api-key").read_text().strip()
+        return given.get_secret_value() if given else (data_dir / "api-key").read_text().strip()
     except OSError as error:
         raise CommandFailed(
             f"there is no key in {data_dir}; start the service there with `residual up`, "

@@ -5,7 +5,6 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-import yaml
 from pydantic import BaseModel
 
 from scripts.write_reference import page
@@ -106,27 +105,3 @@ def test_no_file_is_long() -> None:
         for path in (ROOT / package).rglob("*.py"):
             lines = len(path.read_text().splitlines())
             assert lines <= 350, f"{path} has {lines} lines: is there a room missing?"
-
-
-def _documents(text: str) -> list[dict[str, object]]:
-    return [document for document in yaml.safe_load_all(text) if document]
-
-
-def test_compose_and_kubernetes_set_only_settings_that_exist() -> None:
-    known = {f"RESIDUAL_{name.upper()}" for name in Settings.model_fields}
-    files = [ROOT / "docker-compose.yml", ROOT / "deploy" / "Dockerfile", *(ROOT / "k8s").glob("*")]
-    for path in files:
-        said = set(re.findall(r"^\s*(?:-\s*name:\s*)?(RESIDUAL_\w+)[:=]", path.read_text(), re.M))
-        assert said <= known, path.name
-
-
-def test_every_kubernetes_object_is_in_the_projects_namespace_and_restricted() -> None:
-    objects = [o for p in sorted((ROOT / "k8s").glob("*.yaml")) for o in _documents(p.read_text())]
-    assert {o["kind"] for o in objects} >= {"Namespace", "Service", "StatefulSet", "NetworkPolicy"}
-    text = (ROOT / "k8s" / "residual.yaml").read_text()
-    for promise in ("runAsNonRoot: true", "readOnlyRootFilesystem: true", "drop: [ALL]"):
-        assert promise in text
-    for found in objects:
-        metadata = found["metadata"]
-        assert isinstance(metadata, dict)
-        assert found["kind"] == "Namespace" or metadata["namespace"] == "residual"
