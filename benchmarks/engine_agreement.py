@@ -15,9 +15,9 @@ from torch import Tensor
 
 from benchmarks.jobs import done
 from benchmarks.machine import header
-from deploy.engines import eager, openvino
+from deploy.engines import openvino
 from deploy.engines.choose import choose, here
-from deploy.engines.engine import Engine, Given
+from deploy.engines.engine import Engine, of_images
 from service.cli.client import connect, known_key
 from service.cli.demo_service import running
 from trainer.contract.datasets import DATASETS
@@ -45,7 +45,7 @@ def engines(version: Version) -> Iterator[tuple[str, Engine]]:
     threads = os.cpu_count() or 1
     torch.set_num_threads(threads)
     hardware = here(version.device, threads)
-    given = Given(version, hardware, reference=eager.Eager(version).logits(version.golden))
+    given = of_images(version, hardware)
     yield "openvino-f32", openvino.float32(given)
     if hardware.bf16:
         engine = openvino.bfloat16(given)
