@@ -20,9 +20,9 @@ from service.cli.demo_service import running
 from trainer.contract.datasets import DATASETS
 from trainer.contract.objects.open import open_store
 from trainer.data.load import load as load_dataset
-from trainer.engines import eager, openvino
+from trainer.engines import openvino
 from trainer.engines.choose import choose, here
-from trainer.engines.engine import Engine, Given
+from trainer.engines.engine import Engine, of_images
 from trainer.evaluation.version import Version, load
 
 BATCH = 50
@@ -45,7 +45,7 @@ def engines(version: Version) -> Iterator[tuple[str, Engine]]:
     threads = os.cpu_count() or 1
     torch.set_num_threads(threads)
     hardware = here(version.device, threads)
-    given = Given(version, hardware, reference=eager.Eager(version).logits(version.golden))
+    given = of_images(version, hardware)
     yield "openvino-f32", openvino.float32(given)
     if hardware.bf16:
         engine = openvino.bfloat16(given)

@@ -22,7 +22,6 @@ from service.deployments import plan
 from service.local import instance, ray_record
 from service.local.processes import mark_of, marked
 from trainer.contract import layout
-from trainer.contract.serving import pack
 
 MODEL = "bench"
 
@@ -87,12 +86,13 @@ def serving(ours: Ours) -> Iterator[Addresses]:
         print(f"from deploying to the first answer: {took:.1f} s", flush=True)
         record = ray_record.load(instance.prepare(ours.data_dir))
         assert record is not None
-        packed = ours.data_dir / "packed"
-        packed.write_bytes(pack([ours.image.read_bytes()]))
-        key = {"Authorization": f"Bearer {known_key(ready.data_dir)}", "Content-Type": "image/jpeg"}
+        kind = {"Content-Type": "image/jpeg"}
+        key = {"Authorization": f"Bearer {known_key(ready.data_dir)}"}
         yield Addresses(
-            Asked(f"{record.serve_address}{plan.route('default', MODEL, 1)}", packed),
-            Asked(f"{ready.url}/predict?model={MODEL}", ours.image, key),
+            Asked(
+                f"{record.serve_address}{plan.predict_route('default', MODEL, 1)}", ours.image, kind
+            ),
+            Asked(f"{ready.url}/predict?model={MODEL}", ours.image, key | kind),
             ours.data_dir,
             took,
         )

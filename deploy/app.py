@@ -24,10 +24,10 @@ class Replica:
         self._answering = Answering(args, start.classifier(args), metrics.of(args))
 
     async def __call__(self, request: Request) -> Response:
-        """GET says who answers; POST classifies a body that `pack` made."""
+        """GET says who answers; POST classifies, as `POST /predict` of the service does."""
         if request.method == "GET":
             return self._answering.who()
-        return await self._answering.answer(await request.body(), request)
+        return await self._answering.answer(request)
 
 
 def build(args: ReplicaArgs) -> serve.Application:

@@ -29,11 +29,11 @@ from service.metrics import routes as metrics
 from service.models import routes as models
 from service.parts import Parts
 from service.predict import routes as predict
-from service.predict.schemas import ImagesIn
 from service.sweeps import routes as sweeps
 from service.system import routes as system
 from service.webhooks import receiving
 from service.webhooks import routes as webhooks
+from trainer.contract.serving import ImagesIn
 
 DESCRIPTION = """\
 Distributed training on Ray for the networks of *Deep Residual Learning for Image Recognition*.

@@ -21,6 +21,7 @@ from service.cluster.cluster import Cluster
 from service.cluster.ray_rest import RayRest
 from service.db.leases import Leases
 from service.deployments import serve as ray_serve
+from service.deployments.known import Known
 from service.deployments.plan import ReplicaOptions
 from service.deployments.rollout import Rollout
 from service.deployments.serve import Serve
@@ -158,7 +159,7 @@ def put_together(settings: Settings, outside: Outside) -> Parts:
     )
     rollout = Rollout(deployed, outside.serve, options, utc_now)
     replicas = predict.connect(outside.serve_address)
-    predictor = Predictor(deployments, replicas, random.random)
+    predictor = Predictor(Known(deployed), models, replicas, random.random)
     reconciler = Reconciler(
         attendant=Attendant(
             store=store,

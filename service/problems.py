@@ -30,9 +30,9 @@ from service.errors import (
     Unavailable,
 )
 from service.system.writing import database_trouble, store_trouble
+from trainer.contract import problems
 from trainer.contract.objects.store import NoSuchObject, StoreUnavailable
-
-MEDIA_TYPE = "application/problem+json"
+from trainer.contract.problems import MEDIA_TYPE
 
 PART_FAILURES = (
     *(StoreUnavailable, NoSuchObject),
@@ -73,15 +73,8 @@ class Problem(BaseModel, use_attribute_docstrings=True):
 
 def problem_of(error: ServiceError, errors: list[dict[str, Any]] | None = None) -> dict[str, Any]:
     """The JSON of a failure; `errors` are the values at fault."""
-    kind = type(error)
-    problem: dict[str, Any] = {
-        "type": f"/problems/{kind.code}",
-        "title": kind.title,
-        "status": kind.status,
-        "detail": _sentence(error.message),
-        "code": kind.code,
-    }
-    return problem | ({"errors": errors} if errors else {})
+    kind = problems.Kind(error.status, error.code, error.title)
+    return problems.problem(kind, error.message, errors)
 
 
 def response_to(error: ServiceError, errors: list[dict[str, Any]] | None = None) -> Response:
@@ -151,12 +144,6 @@ def kinds() -> dict[str, Kind]:
 def _example(error: type[ServiceError]) -> dict[str, Any]:
     said = error(kinds()[error.code].meaning)
     return {"summary": error.title, "value": problem_of(said)}
-
-
-def _sentence(message: str) -> str:
-    """With a capital letter and a full stop, however it was raised."""
-    stop = "" if message.endswith((".", "!", "?")) else "."
-    return f"{message[:1].upper()}{message[1:]}{stop}"
 
 
 async def _service_error(request: Request, error: ServiceError) -> Response:

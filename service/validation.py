@@ -1,7 +1,5 @@
 """What pydantic says of a request, in sentences. `problems` answers with them."""
 
-from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any, get_args
 
 from fastapi import Request
@@ -9,13 +7,10 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Tag
 
 from service.errors import Invalid, Malformed, ServiceError, UnsupportedMedia
+from trainer.contract import faults
 
 Bodies = dict[str, type[BaseModel]]
 """The models that a body may be of, by their kinds; one that has no kind by the empty text."""
-
-MISSING = "is required"
-MAX_SHOWN = 20
-"""Values at fault that an answer names; the rest are only counted."""
 
 
 def refusal(
@@ -32,22 +27,8 @@ def refusal(
             f"The body came as {sent}; send JSON with 'Content-Type: application/json'."
         ), None
     bodies = _bodies(request)
-    values = [_value(one, bodies) for one in found[:MAX_SHOWN]]
-    return Invalid(_sentence(values, len(found))), values
-
-
-def _sentence(values: Sequence[dict[str, Any]], count: int) -> str:
-    said = "; ".join(_clause(value["loc"], value["msg"]) for value in values[:3])
-    return f"{said}; and {count - 3} more" if count > 3 else said
-
-
-def _clause(loc: Sequence[str | int], message: str) -> str:
-    """A location as people write it, body.recipe.gamma as 'recipe.gamma', and what is wrong there."""
-    where = ".".join(map(str, loc[1:]))
-    subject = f"'{where}'" if where else f"the {loc[0]}"
-    if message == MISSING:
-        return f"{subject} {message}"
-    return f"{subject}: {message[:1].lower()}{message[1:]}"
+    values = [_value(one, bodies) for one in found[: faults.MAX_SHOWN]]
+    return Invalid(faults.sentence(values, len(found))), values
 
 
 def _value(error: dict[str, Any], bodies: Bodies) -> dict[str, Any]:
@@ -65,19 +46,7 @@ def _value(error: dict[str, Any], bodies: Bodies) -> dict[str, Any]:
         kind = str(loc.pop(1)) if len(loc) > 1 else ""
     model = bodies.get(kind)
     known = list(model.model_fields) if model else []
-    return {"loc": loc, "msg": _message(error | {"loc": loc}, known)}
-
-
-def _message(error: dict[str, Any], known: Sequence[str]) -> str:
-    loc, kind = error["loc"], error["type"]
-    if kind == "union_tag_not_found":
-        return "should be an object"
-    if kind == "extra_forbidden":
-        close = get_close_matches(str(loc[-1]), known, n=1) if len(loc) == 2 else []
-        return "there is no such field" + (f", did you mean '{close[0]}'?" if close else "")
-    if kind == "missing":
-        return MISSING
-    return str(error["msg"]).removeprefix("Value error, ")
+    return {"loc": loc, "msg": faults.message(error | {"loc": loc}, known)}
 
 
 def _bodies(request: Request) -> Bodies:

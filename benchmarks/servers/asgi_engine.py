@@ -7,9 +7,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from benchmarks.servers.network import PREFIX, STORE, served
 from deploy.answering import Answering
-from deploy.classifier import Classifier
-from trainer.contract.serving import ReplicaArgs, pack
-from trainer.engines.choose import choose, here
+from deploy.classifier import Classifier, member
+from trainer.contract.evaluation import EvaluatedModel
+from trainer.contract.serving import ReplicaArgs
+from trainer.engines.choose import here
 
 
 class Silent:
@@ -23,17 +24,18 @@ class Silent:
 def app() -> ASGIApp:
     version = served()
     threads = os.cpu_count() or 1
+    model = EvaluatedModel(name="bare", version=1, prefix=os.environ[PREFIX])
     args = ReplicaArgs(
-        store=os.environ[STORE], prefix=os.environ[PREFIX], name="bare", version=1, threads=threads
+        store=os.environ[STORE], name="bare", version=1, members=(model,), threads=threads
     )
-    choice = choose(version, here(version.device, threads))
-    answering = Answering(args, Classifier(version, choice), Silent())
+    classifier = Classifier((member(model, version, here(version.device, threads)),))
+    answering = Answering(args, classifier, Silent())
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        request = Request(scope, receive)
-        response = await answering.answer(pack([await request.body()]), request)
+        request = Request({**scope, "headers": [(b"content-type", b"image/jpeg")]}, receive)
+        response = await answering.answer(request)
         await response(scope, receive, send)
 
     return serve

@@ -1,4 +1,5 @@
-"""`residual deploy`, `deployment`, `rollback` and `undeploy`: which versions of a model answer."""
+"""`residual deploy`, `deployment`, `rollback` and `undeploy`: which versions of a model, or which ensembles,
+answer."""
 
 import time
 from typing import Annotated, Any
@@ -6,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from service.cli.client import Body, Client, Url, connect
+from service.cli.evaluate import member
 from service.cli.failure import CommandFailed
 
 LOOK_EVERY_S = 1.0
@@ -18,6 +20,13 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter for each option
     model: Model,
     version: Number = None,
     alias: Annotated[str | None, typer.Option(help="Follow it, instead of a version.")] = None,
+    ensemble: Annotated[
+        str | None,
+        typer.Option(help="Models to average, as a,b:2; MODEL is the name they answer under."),
+    ] = None,
+    protocol: Annotated[
+        str, typer.Option(help="center, 10-crop or multi-scale, unless a request says otherwise.")
+    ] = "center",
     least: Annotated[
         int, typer.Option("--min", help="Replicas, always; 0: none while nobody asks.")
     ] = 1,
@@ -29,10 +38,12 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter for each option
     wait: Annotated[bool, typer.Option(help="Until it is ready, or has failed.")] = False,
     url: Url = None,
 ) -> None:
-    """Let a version of a model serve, or try one on some of the requests."""
+    """Let a version of a model serve, or an ensemble of several, or try one on some of the requests."""
     body: dict[str, Any] = {"replicas": {"min": least, "max": most or max(least, 1)}}
     body |= {"version": version} if version is not None else {}
     body |= {"alias": alias} if alias is not None else {}
+    body |= {"ensemble": [member(word) for word in ensemble.split(",")]} if ensemble else {}
+    body |= {"protocol": protocol}
     body |= {"canary": {"version": canary, "percent": percent}} if canary is not None else {}
     with connect(url) as client:
         shown = client.put(_path(model), body)
@@ -81,6 +92,8 @@ def _states(shown: Body) -> list[str]:
 
 def _say(shown: Body) -> None:
     said = [f"{shown['model']}: version {shown['version']} {shown['state']}"]
+    if members := shown["ensemble"]:
+        said.append("averages " + ", ".join(f"{one['model']}:{one['version']}" for one in members))
     if shown["serving_version"] not in (None, shown["version"]):
         said.append(f"version {shown['serving_version']} serves")
     if canary := shown["canary"]:

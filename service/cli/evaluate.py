@@ -56,7 +56,7 @@ def members(model: str, version: int | None, others: list[str]) -> dict[str, Any
     if not others:
         return {"model": model, "version": version}
     first = model if version is None else f"{model}:{version}"
-    return {"ensemble": [_member(word) for word in [first, *others]]}
+    return {"ensemble": [member(word) for word in [first, *others]]}
 
 
 def said(evaluation: dict[str, Any]) -> str:
@@ -77,7 +77,8 @@ def save_picture(client: Client, job: dict[str, Any], output: Path) -> None:
     typer.echo(f"The analysis is in {output}")
 
 
-def _member(word: str) -> dict[str, Any]:
+def member(word: str) -> dict[str, Any]:
+    """A model as an ensemble names it, of NAME or NAME:VERSION."""
     name, colon, version = word.partition(":")
     if colon and not version.isdecimal():
         raise CommandFailed(f"'{word}' is no model; write NAME, or NAME:VERSION with a number")

@@ -200,6 +200,22 @@ class DeploymentRow(Base):
     changed_at: Mapped[datetime]
 
 
+class EnsembleMemberRow(Base):
+    """One of the model versions that a version of an ensemble averages. It never changes."""
+
+    __tablename__ = "ensemble_members"
+    __table_args__ = (Index("ix_ensemble_members_model", "project", "model", "model_version"),)
+    project: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """Of the ensemble; no model has it."""
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """Of the ensemble, from 1."""
+    place: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """From 0."""
+    model: Mapped[str] = mapped_column(String(64))
+    model_version: Mapped[int]
+
+
 class KeyRow(Base):
     __tablename__ = "api_keys"
     id: Mapped[str] = mapped_column(String(64), primary_key=True)

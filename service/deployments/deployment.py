@@ -1,10 +1,14 @@
 """A deployment: which version of a model is to serve, and how far that is."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel
+
+from trainer.contract.evaluation import Protocol
+from trainer.contract.serving import Member
 
 Health = Literal["pending", "running", "unhealthy", "failed"]
 """Of the desired version's replicas."""
@@ -44,6 +48,8 @@ class Desired(BaseModel, frozen=True, use_attribute_docstrings=True):
     alias: str | None
     replicas: Replicas
     canary: Canary | None = None
+    protocol: Protocol = "center"
+    """How images are shown to the network, unless a request says otherwise."""
     back_from: int | None = None
     """The version that was rolled back to come to this."""
 
@@ -87,6 +93,8 @@ class Deployment:
     """Of the canary, as far as it is the one that is desired."""
     previous_version: int | None = None
     """The version that served before."""
+    ensembles: Mapping[int, tuple[Member, ...]] = field(default_factory=dict)
+    """What each version averages, if it is an ensemble; empty for a model."""
 
     @property
     def canary(self) -> Canary | None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from service.deployments.deployment import Actual, CanarySeen, Deployment, Health
 from service.deployments.serve import Application, SeenApplication
 from trainer.contract import layout
-from trainer.contract.serving import APPLICATION, DEPLOYMENT, Engine, ReplicaArgs
+from trainer.contract.evaluation import EvaluatedModel
+from trainer.contract.serving import APPLICATION, DEPLOYMENT, Engine, Member, ReplicaArgs
 
 ONGOING_TARGET = 8
 """Requests in work at a replica, above which another one is started: a full batch on a CPU."""
@@ -57,6 +58,11 @@ def application_name(project: str, name: str, version: int) -> str:
 def route(project: str, name: str, version: int) -> str:
     """Path of a version's replicas behind Ray Serve's HTTP proxy."""
     return f"/{project}/{name}/{version}"
+
+
+def predict_route(project: str, name: str, version: int) -> str:
+    """Path at which they take what `POST /predict` takes."""
+    return f"{route(project, name, version)}/predict"
 
 
 def wanted(
@@ -138,9 +144,10 @@ def _previous(deployment: Deployment) -> int | None:
 def _application(deployment: Deployment, version: int, options: ReplicaOptions) -> Application:
     args = ReplicaArgs(
         store=options.store,
-        prefix=layout.model_version(deployment.project, deployment.name, version),
         name=deployment.name,
         version=version,
+        members=_members(deployment, version),
+        ensemble=bool(deployment.ensembles),
         # One that reserves nothing shares the whole machine.
         threads=max(1, int(options.cpus)) if options.cpus else 0,
         engine=options.engine,
@@ -168,6 +175,19 @@ def _application(deployment: Deployment, version: int, options: ReplicaOptions) 
             {"name": DEPLOYMENT, "autoscaling_config": scale, "ray_actor_options": actor}
         ],
     }
+
+
+def _members(deployment: Deployment, version: int) -> tuple[EvaluatedModel, ...]:
+    """What a replica of `version` loads: one replica holds all of an ensemble."""
+    itself = (Member(model=deployment.name, version=version),)
+    return tuple(
+        EvaluatedModel(
+            name=each.model,
+            version=each.version,
+            prefix=layout.model_version(deployment.project, each.model, each.version),
+        )
+        for each in deployment.ensembles.get(version, itself)
+    )
 
 
 def _failure(deployment: Deployment, version: int | None, look: Look) -> str:

@@ -1,7 +1,8 @@
 """What the deployment routes take and give."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -15,11 +16,20 @@ from service.deployments.deployment import (
     Replicas,
     State,
 )
+from service.deployments.plan import predict_route
 from service.http.example import example
 from service.models.schemas import Number, links
+from trainer.contract.evaluation import ModelRef, Protocol
 from trainer.contract.names import Name
+from trainer.contract.serving import Member
 
 MAX_REPLICAS = 256
+MAX_MEMBERS = 16
+"""Of an ensemble: a replica holds all of them."""
+
+Ensemble = Annotated[tuple[ModelRef, ...], Field(min_length=2, max_length=MAX_MEMBERS)]
+MakeVersion = Callable[[tuple[ModelRef, ...]], int]
+"""From an ensemble's models to its version."""
 
 _EXAMPLE = Deployment(
     project="default",
@@ -64,7 +74,10 @@ class ReplicasIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
 class CanaryIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     """A version that is tried on some of the requests, beside the one that serves."""
 
-    version: Number
+    version: Number | None = None
+    """Or give `ensemble`."""
+    ensemble: Ensemble | None = None
+    """Instead of `version`: models whose probabilities are averaged."""
     percent: float = Field(ge=0, le=100)
     """Of the requests that ask for no version; 0 starts it and sends it none."""
     replicas: ReplicasIn = ReplicasIn()
@@ -77,12 +90,20 @@ class CanaryIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
             raise ValueError("a canary has one replica at least")
         return said
 
-    def decided(self) -> Canary:
-        return Canary(version=self.version, percent=self.percent, replicas=self.replicas.decided())
+    @model_validator(mode="after")
+    def _one_of_them(self) -> "CanaryIn":
+        if (self.version is None) == (self.ensemble is None):
+            raise ValueError("give either 'version' or 'ensemble'")
+        return self
+
+    def decided(self, number: MakeVersion) -> Canary:
+        version = number(self.ensemble) if self.ensemble else self.version
+        return Canary(version=version, percent=self.percent, replicas=self.replicas.decided())
 
 
 class DeploymentIn(BaseModel):
-    """Which version is to serve: one by number, or whatever one an alias means."""
+    """Which version is to serve: one by number, whatever one an alias means, or an ensemble of several
+    models, which is a version of the name it is deployed under."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -91,6 +112,7 @@ class DeploymentIn(BaseModel):
             "examples": [
                 {"version": 1, "replicas": {"min": 1, "max": 2}},
                 {"version": 2, "canary": {"version": 3, "percent": 10}},
+                {"ensemble": [{"model": "fashion", "version": 1}, {"model": "other"}]},
             ]
         },
     )
@@ -99,23 +121,31 @@ class DeploymentIn(BaseModel):
     """Default: the newest; beside a canary, what is deployed already."""
     alias: Name | None = None
     """Instead of `version`: the deployment follows the alias when it moves."""
+    ensemble: Ensemble | None = None
+    """Instead of `version`: models whose probabilities are averaged, each after its own preprocessing. They
+    must know the same classes. One replica holds all of them."""
+    protocol: Protocol = "center"
+    """How each image is shown to the network, unless a request says otherwise: center, 10-crop or
+    multi-scale."""
     replicas: ReplicasIn = ReplicasIn()
     canary: CanaryIn | None = None
     """Left out, there is none: a canary is promoted by deploying its version."""
 
     @model_validator(mode="after")
     def _one_of_them(self) -> "DeploymentIn":
-        if self.version is not None and self.alias is not None:
-            raise ValueError("give either 'version' or 'alias', not both")
+        said = [each for each in (self.version, self.alias, self.ensemble) if each is not None]
+        if len(said) > 1:
+            raise ValueError("give either 'version', 'alias' or 'ensemble', one of them")
         return self
 
-    def decided(self) -> dict[str, Any]:
-        """As `Deployments.ask` takes it."""
+    def decided(self, number: MakeVersion) -> dict[str, Any]:
+        """As `Deployments.ask` takes it; `number` makes a version of an ensemble."""
         return {
-            "version": self.version,
+            "version": number(self.ensemble) if self.ensemble else self.version,
             "alias": self.alias,
             "replicas": self.replicas.decided(),
-            "canary": self.canary.decided() if self.canary else None,
+            "canary": self.canary.decided(number) if self.canary else None,
+            "protocol": self.protocol,
         }
 
 
@@ -123,6 +153,8 @@ class CanaryOut(BaseModel, use_attribute_docstrings=True):
     """A version that is tried, and how that goes."""
 
     version: int
+    ensemble: tuple[Member, ...] | None
+    """What it averages, if it is an ensemble."""
     percent: float
     """Of the requests, while it is ready."""
     state: CanaryState
@@ -139,6 +171,7 @@ class CanaryOut(BaseModel, use_attribute_docstrings=True):
         known = seen if seen and seen.version == wanted.version else None
         return cls(
             version=wanted.version,
+            ensemble=deployment.ensembles.get(wanted.version),
             percent=wanted.percent,
             state=state,
             replicas=known.replicas if known else 0,
@@ -155,6 +188,8 @@ class DeploymentOut(BaseModel, use_attribute_docstrings=True):
     desired: Desired
     version: int | None
     """That `desired` means now."""
+    ensemble: tuple[Member, ...] | None
+    """What that version averages, if it is an ensemble."""
     state: State
     serving_version: int | None
     """That answers POST /predict now, but for the canary's share."""
@@ -165,21 +200,26 @@ class DeploymentOut(BaseModel, use_attribute_docstrings=True):
     message: str | None
     """Why the desired version does not serve, when it does not."""
     canary: CanaryOut | None
+    serve_path: str | None
+    """Where Ray Serve's own address takes what POST /predict takes, of the version that serves."""
     changed_at: datetime
     links: dict[str, str]
 
     @classmethod
     def of(cls, deployment: Deployment) -> "DeploymentOut":
+        key, serving = (deployment.project, deployment.name), deployment.serving_version
         return cls(
             model=deployment.name,
             desired=deployment.desired,
             version=deployment.target,
+            ensemble=deployment.ensembles.get(deployment.target or 0),
             state=deployment.state,
             serving_version=deployment.serving_version,
             previous_version=deployment.previous_version,
             replicas=deployment.actual.replicas,
             message=deployment.message,
             canary=CanaryOut.of(deployment),
+            serve_path=predict_route(*key, serving) if serving else None,
             changed_at=deployment.changed_at,
             links=links(deployment.name) | {"self": f"/models/{deployment.name}/deployment"},
         )

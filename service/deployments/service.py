@@ -5,13 +5,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
+from service.deployments import answering
+from service.deployments.answering import Who
 from service.deployments.deployment import PENDING, Canary, Deployment, Desired, Replicas
+from service.deployments.ensembles import EnsembleStore
 from service.deployments.store import DeploymentStore
-from service.errors import Conflict, Invalid, ModelUnavailable, NotFound
+from service.deployments.versions import Versions, check
+from service.errors import Conflict, Invalid, NotFound
 from service.models.service import Models
-
-NOT_THE_CANARY = 1.0
-"""Dice that lead to the version that serves, whatever the canary's share."""
+from trainer.contract.checkpoints import CheckpointMeta
+from trainer.contract.evaluation import Protocol
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,10 @@ class Deployments:
     models: Models
     clock: Callable[[], datetime]
 
+    @property
+    def versions(self) -> Versions:
+        return Versions(self.models, EnsembleStore(self.store.engine))
+
     def ask(  # noqa: PLR0913 - one parameter for each field of the body
         self,
         project: str,
@@ -31,22 +38,27 @@ class Deployments:
         alias: str | None,
         replicas: Replicas,
         canary: Canary | None = None,
+        protocol: Protocol = "center",
     ) -> Deployment:
         """Let a version serve, or whatever version an alias means. Default: the newest; beside a
         canary, what is deployed already. Asking again changes nothing, but that a version that failed
-        is tried again. Raises NotFound, or Invalid for a canary that is to serve anyway."""
+        is tried again. Raises NotFound, or Invalid for a canary that is to serve anyway, or a protocol
+        that does not suit."""
         before = self.store.get(project, name)
         if canary and version is None and alias is None and before:
             version, alias = before.desired.version, before.desired.alias
         if alias is not None:
-            target = self.models.aliased(project, name, alias)
+            target = self.versions.aliased(project, name, alias)
         elif version is not None:
-            target = self.models.version(project, name, version).version
+            target = version
         else:
-            target = version = self.models.get(project, name).versions[0].version
+            target = version = self.versions.newest(project, name)
+        check(protocol, self.versions.networks(project, name, target))
         if canary:
-            self._check(project, name, canary, target)
-        desired = Desired(version=version, alias=alias, replicas=replicas, canary=canary)
+            check(protocol, self._of_canary(project, name, canary, target))
+        desired = Desired(
+            version=version, alias=alias, replicas=replicas, canary=canary, protocol=protocol
+        )
         self._want(project, name, desired, before)
         return self.get(project, name)
 
@@ -74,7 +86,7 @@ class Deployments:
         """Raises NotFound, which says how to deploy."""
         found = self.store.get(project, name)
         if found is None:
-            raise _not_deployed(name)
+            raise answering.not_deployed(name)
         return found
 
     def all(self, project: str) -> list[Deployment]:
@@ -84,48 +96,24 @@ class Deployments:
     def take_down(self, project: str, name: str) -> None:
         """It answers no more; its replicas end within seconds. Raises NotFound."""
         if not self.store.delete(project, name):
-            raise _not_deployed(name)
+            raise answering.not_deployed(name)
 
-    def answering(
-        self,
-        project: str,
-        name: str | None,
-        *,
-        version: int | None,
-        alias: str | None,
-        dice: float = NOT_THE_CANARY,
-    ) -> tuple[str, int]:
-        """Model and version that answer a prediction now; `dice`, from 0 to below 1, decide whether
-        that is the canary, unless a version is asked for. Raises NotFound, Invalid if `name` is left
-        out and not exactly one is deployed, or ModelUnavailable while it starts."""
-        found = self.get(project, name) if name else self._only(project)
-        if alias is not None:
-            version = self.models.aliased(project, found.name, alias)
-        if version is None:
-            chosen = found.chosen(dice)
-            if chosen is None:
-                raise ModelUnavailable(_not_yet(found, found.target, found.message))
-            return found.name, chosen
-        if version in found.answering:
-            return found.name, version
-        if found.canary and version == found.canary.version:
-            seen = found.canary_seen
-            raise ModelUnavailable(_not_yet(found, version, seen.message if seen else None))
-        if version == found.target:
-            raise ModelUnavailable(_not_yet(found, version, found.message))
-        raise NotFound(
-            f"Version {version} of '{found.name}' is not deployed, version {found.target} is; "
-            f"PUT /models/{found.name}/deployment with that version deploys it."
-        )
+    def answering(self, project: str, name: str, version: int | None) -> Who:
+        """Who answers a prediction now, but for a canary. Raises NotFound, or ModelUnavailable while it
+        starts."""
+        return answering.who(self.get(project, name), version)
 
-    def _check(self, project: str, name: str, canary: Canary, target: int) -> None:
-        self.models.version(project, name, canary.version)
+    def _of_canary(
+        self, project: str, name: str, canary: Canary, target: int
+    ) -> tuple[CheckpointMeta, ...]:
+        networks = self.versions.networks(project, name, canary.version)
         if canary.version == target:
             raise Invalid(
                 f"Version {target} is the one that is to serve; name another as the canary, or leave "
                 "it out.",
                 field="canary.version",
             )
+        return networks
 
     def _want(self, project: str, name: str, desired: Desired, before: Deployment | None) -> None:
         if before is None:
@@ -148,32 +136,6 @@ class Deployments:
                 f"No other version of '{found.name}' served before; PUT "
                 f"/models/{found.name}/deployment with the version that is to serve."
             )
-        self.models.version(found.project, found.name, version)
-        return Desired(
-            version=version, alias=None, replicas=found.desired.replicas, back_from=found.target
-        )
-
-    def _only(self, project: str) -> Deployment:
-        deployed = self.all(project)
-        if not deployed:
-            raise NotFound(
-                "No model is deployed; PUT /models/NAME/deployment deploys one of GET /models."
-            )
-        if len(deployed) > 1:
-            names = ", ".join(found.name for found in deployed)
-            raise Invalid(
-                f"Several models are deployed; say which with ?model=, one of: {names}.",
-                field="model",
-            )
-        return deployed[0]
-
-
-def _not_deployed(name: str) -> NotFound:
-    return NotFound(f"Model '{name}' is not deployed; PUT /models/{name}/deployment deploys it.")
-
-
-def _not_yet(found: Deployment, version: int | None, why: str | None) -> str:
-    where = f"GET /models/{found.name}/deployment shows how far it is."
-    if why:
-        return f"Version {version} of '{found.name}' does not serve. {why} {where}"
-    return f"Version {version} of '{found.name}' is starting; {where}"
+        self.versions.networks(found.project, found.name, version)
+        kept = found.desired.model_copy(update={"canary": None, "back_from": found.target})
+        return kept.model_copy(update={"version": version, "alias": None})

@@ -1,7 +1,7 @@
 """Deployments in the database. Used by `Deployments` and `Rollout`; the only SQL about them."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -9,8 +9,19 @@ from sqlalchemy import ColumnElement, CursorResult, Engine, and_, delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from service.db.tables import AliasRow, DeploymentRow
+from service.db.tables import AliasRow, DeploymentRow, EnsembleMemberRow
 from service.deployments.deployment import PENDING, Actual, CanarySeen, Deployment, Desired
+from service.deployments.ensembles import Members, by_version
+
+Name = tuple[str, str]
+"""Project and name."""
+
+
+@dataclass
+class Changes:
+    """How many this process made."""
+
+    count: int = 0
 
 
 @dataclass(frozen=True)
@@ -18,6 +29,7 @@ class DeploymentStore:
     """Every method is one transaction."""
 
     engine: Engine
+    changes: Changes = field(default_factory=Changes)
 
     def get(self, project: str, name: str) -> Deployment | None:
         return next(iter(self._select(*_key(project, name))), None)
@@ -59,6 +71,7 @@ class DeploymentStore:
                 session.add(row)
         except IntegrityError:  # another request made it in between
             self._touches(change)
+        self.changes.count += 1
 
     def note(self, seen: Deployment) -> bool:
         """Note what was seen, unless something else was asked for meanwhile; whether it was noted."""
@@ -91,13 +104,26 @@ class DeploymentStore:
             .where(*where)
             .order_by(DeploymentRow.project, DeploymentRow.name)
         )
+        of_ensembles = and_(
+            EnsembleMemberRow.project == DeploymentRow.project,
+            EnsembleMemberRow.name == DeploymentRow.name,
+        )
+        members = (
+            select(EnsembleMemberRow)
+            .join(DeploymentRow, of_ensembles)
+            .where(*where)
+            .order_by(EnsembleMemberRow.version, EnsembleMemberRow.place)
+        )
         with Session(self.engine) as session:
-            return list(_deployments(session.execute(rows)))
+            ensembles = _ensembles(session.scalars(members))
+            return list(_deployments(session.execute(rows), ensembles))
 
     def _touches(self, change: Any) -> bool:
         with Session(self.engine) as session, session.begin():
             result = session.execute(change)
-            return isinstance(result, CursorResult) and result.rowcount > 0
+            touched = isinstance(result, CursorResult) and result.rowcount > 0
+        self.changes.count += 1  # once it can be read
+        return touched
 
 
 def _key(project: str, name: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
@@ -108,7 +134,16 @@ def _dumped(canary: CanarySeen | None) -> dict[str, Any] | None:
     return canary.model_dump(mode="json") if canary else None
 
 
-def _deployments(rows: Iterable[tuple[DeploymentRow, int | None]]) -> Iterator[Deployment]:
+def _ensembles(rows: Iterable[EnsembleMemberRow]) -> dict[Name, dict[int, Members]]:
+    by_name: dict[Name, list[EnsembleMemberRow]] = {}
+    for row in rows:
+        by_name.setdefault((row.project, row.name), []).append(row)
+    return {name: by_version(found) for name, found in by_name.items()}
+
+
+def _deployments(
+    rows: Iterable[tuple[DeploymentRow, int | None]], ensembles: dict[Name, dict[int, Members]]
+) -> Iterator[Deployment]:
     for row, aliased in rows:
         desired = Desired.model_validate(row.desired)
         yield Deployment(
@@ -122,4 +157,5 @@ def _deployments(rows: Iterable[tuple[DeploymentRow, int | None]]) -> Iterator[D
             changed_at=row.changed_at,
             canary_seen=CanarySeen.model_validate(row.canary) if row.canary else None,
             previous_version=row.previous_version,
+            ensembles=ensembles.get((row.project, row.name), {}),
         )

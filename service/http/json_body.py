@@ -1,8 +1,6 @@
-"""JSON bodies of routes that take other bodies as well, and so read them themselves. Used by
-predictions."""
+"""JSON bodies of routes that take other bodies as well, and so read them themselves. Used by the Open
+Inference Protocol."""
 
-import base64
-import binascii
 from typing import TypeVar
 
 from fastapi.exceptions import RequestValidationError
@@ -10,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from service.errors import Invalid, Malformed
+from trainer.contract import serving
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -30,10 +29,6 @@ def read(data: bytes, model: type[Body]) -> Body:
 def unbase64(text: str, *, field: str) -> bytes:
     """The bytes that a text of the body stands for. Raises Invalid, which names the `field`."""
     try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:  # the second: letters that are not ASCII
-        raise Invalid(
-            f"'{field}' is not base64 ({str(error).rstrip('.')}); send the file's bytes as RFC 4648 "
-            "writes them, without line breaks and without 'data:' before them.",
-            field=field,
-        ) from error
+        return serving.unbase64(text, field=field)
+    except ValueError as error:
+        raise Invalid(str(error), field=field) from error

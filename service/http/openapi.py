@@ -17,7 +17,8 @@ from service.errors import (
 )
 from service.http import plain_errors
 from service.http.plain_errors import ErrorOut
-from service.problems import MEDIA_TYPE, Problem, fails_with, kinds
+from service.problems import Problem, fails_with, kinds
+from trainer.contract.problems import MEDIA_TYPE
 
 REFERENCE = "#/components/schemas/{model}"
 REPLACED = ("HTTPValidationError", "ValidationError")

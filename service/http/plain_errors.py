@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.problems import MEDIA_TYPE
+from trainer.contract.problems import MEDIA_TYPE
 
 
 class ErrorOut(BaseModel):

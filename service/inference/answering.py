@@ -31,7 +31,7 @@ def answer(asked: Asked, said: Classified) -> Response:
         model_name=said.model,
         model_version=str(said.version),
         id=asked.id,
-        parameters={"preprocessing": said.preprocessing},
+        parameters=parameters(said),
         outputs=(tensor,),
     )
     header = whole.model_dump_json(exclude_none=True).encode()
@@ -42,6 +42,14 @@ def answer(asked: Asked, said: Classified) -> Response:
         media_type="application/octet-stream",
         headers={HEADER_LENGTH: str(len(header))},
     )
+
+
+def parameters(said: Classified) -> dict[str, str]:
+    """How the answer came about."""
+    found = {"preprocessing": said.preprocessing, "protocol": said.protocol}
+    if said.ensemble:
+        found["ensemble"] = ",".join(f"{each.model}:{each.version}" for each in said.ensemble)
+    return found
 
 
 def probabilities(result: ImageResult) -> list[float]:

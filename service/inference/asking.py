@@ -9,6 +9,7 @@ from fastapi import Request
 from service.errors import Invalid, Malformed, UnsupportedMedia
 from service.http import json_body
 from service.inference.schemas import InferIn, InputIn, OutputIn
+from trainer.contract.evaluation import Protocol
 from trainer.contract.serving import MAX_IMAGES
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
@@ -27,6 +28,8 @@ class Asked:
     """So many, as texts; None: the probabilities of all."""
     binary: bool
     """The answer's tensor comes behind its JSON object."""
+    protocol: Protocol | None = None
+    """None: the deployment's."""
 
 
 async def asked(request: Request) -> Asked:
@@ -47,6 +50,7 @@ def read(body: bytes, header_length: str | None) -> Asked:
         images=list(_images(tensor, body[length:])),
         classes=output.parameters.classification,
         binary=said.parameters.binary_data_output if binary is None else binary,
+        protocol=said.parameters.protocol,
     )
 
 

@@ -5,8 +5,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from service.http.example import example
-from service.predict.schemas import BASE64
-from trainer.contract.serving import MAX_TOP_K
+from trainer.contract.evaluation import Protocol
+from trainer.contract.serving import BASE64, MAX_TOP_K
 
 INPUT: Literal["image"] = "image"
 OUTPUT: Literal["probabilities"] = "probabilities"
@@ -109,6 +109,8 @@ class _Parameters(BaseModel, extra="allow", use_attribute_docstrings=True):
 class RequestParameters(_Parameters):
     binary_data_output: bool = False
     """Outputs come as binary data, unless one says otherwise."""
+    protocol: Protocol | None = None
+    """How each image is shown to the network: center, 10-crop or multi-scale. Default: as deployed."""
 
 
 class InputParameters(_Parameters):
@@ -195,7 +197,7 @@ class InferOut(BaseModel, use_attribute_docstrings=True):
                 {
                     "model_name": "fashion",
                     "model_version": "1",
-                    "parameters": {"preprocessing": "3b1f0c5a9d2e4f60"},
+                    "parameters": {"preprocessing": "3b1f0c5a9d2e4f60", "protocol": "center"},
                     "outputs": [
                         {
                             "name": OUTPUT,
@@ -213,5 +215,6 @@ class InferOut(BaseModel, use_attribute_docstrings=True):
     model_version: str
     id: str | None = None
     parameters: dict[str, str]
-    """`preprocessing`: digest of the transform that was applied."""
+    """`preprocessing`: digest of the transform that was applied. `protocol`: how images were shown.
+    `ensemble`: the models that were averaged, as `name:version,name:version`."""
     outputs: tuple[OutputOut, ...]

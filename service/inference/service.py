@@ -6,8 +6,9 @@ from service.deployments.service import Deployments
 from service.errors import ModelUnavailable
 from service.inference.asking import Asked
 from service.inference.schemas import ModelMetadata
-from service.predict.service import Predictor
-from trainer.contract.serving import Classified
+from service.predict.answers import classified
+from service.predict.service import Predictor, Sent
+from trainer.contract.serving import PACKED, Classified, pack
 
 
 @dataclass(frozen=True)
@@ -27,23 +28,35 @@ class Inference:
 
     def ready(self, project: str, name: str, version: int | None) -> None:
         """Raises NotFound, or ModelUnavailable while it starts."""
-        self.deployments.answering(project, name, version=version, alias=None)
+        self.deployments.answering(project, name, version)
 
     def metadata(self, project: str, name: str, version: int | None) -> ModelMetadata:
         """Raises NotFound, or ModelUnavailable while it starts."""
-        found, number = self.deployments.answering(project, name, version=version, alias=None)
-        meta = self.deployments.models.version(project, found, number).meta
+        who = self.deployments.answering(project, name, version)
+        networks = self.deployments.versions.networks(project, name, who.version)
+        transforms = dict.fromkeys(each.transform.digest for each in networks)
         return ModelMetadata.of(
             name,
             versions=[str(each) for each in self.deployments.get(project, name).answering],
-            preprocessing=meta.transform.digest,
-            classes=len(meta.class_names),
+            preprocessing="+".join(transforms),
+            classes=len(networks[0].class_names),
         )
 
     async def infer(
         self, project: str, name: str, version: int | None, asked: Asked, *, key: str | None
     ) -> Classified:
-        """Raises what `Predictor.predict` raises."""
-        return await self.predictor.predict(
-            project, asked.images, model=name, version=version, top_k=asked.classes, key=key
+        """Raises what `Predictor.ask` raises, and what a replica's refusal means."""
+
+        async def packed() -> bytes:
+            return pack(asked.images)
+
+        answer = await self.predictor.ask(
+            project,
+            Sent(PACKED, packed),
+            model=name,
+            version=version,
+            protocol=asked.protocol,
+            top_k=asked.classes,
+            key=key,
         )
+        return classified(answer)

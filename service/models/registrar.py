@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 
+from service.errors import AlreadyTaken
 from service.models.store import ModelStore, ModelVersion
 from trainer.contract import checkpoints, layout
 from trainer.contract.checkpoints import Checkpoint
@@ -20,7 +21,9 @@ class Registrar:
     clock: Callable[[], datetime]
 
     def make(self, project: str, name: str, source: Checkpoint) -> ModelVersion:
-        """A new version of a checkpoint. Raises Damaged."""
+        """A new version of a checkpoint. Raises Damaged, or AlreadyTaken when the name is an ensemble's."""
+        if self.store.is_ensemble(project, name):
+            raise AlreadyTaken(f"'{name}' is an ensemble; give the model another name.")
         number = self._claim(project, name)
         target = layout.model_version(project, name, number)
         at = self.clock()
@@ -31,7 +34,7 @@ class Registrar:
 
     def once(self, project: str, name: str, prefix: str) -> ModelVersion:
         """The version of the checkpoint under `prefix`: the one there is, or else a new one. Raises
-        NoSuchObject, or Damaged."""
+        NoSuchObject, Damaged or AlreadyTaken."""
         there = self.store.of_origin(project, name, prefix)
         return there or self.make(project, name, checkpoints.read(self.objects, prefix))
 

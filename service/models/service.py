@@ -6,7 +6,7 @@ from datetime import datetime
 
 import structlog
 
-from service.errors import Conflict, NotFound
+from service.errors import AlreadyTaken, Conflict, NotFound
 from service.jobs.service import Jobs
 from service.lifecycle import Job
 from service.models.registrar import Registrar
@@ -60,7 +60,7 @@ class Models:
         prefix = layout.checkpoint(job.id, best.attempt, best.step)
         try:
             self.registrar.once(job.project, name, prefix)
-        except (Damaged, NoSuchObject) as error:
+        except (Damaged, NoSuchObject, AlreadyTaken) as error:
             # Trying again cannot mend it, and the job itself did what was asked.
             structlog.get_logger().error("not_registered", job=job.id, model=name, why=str(error))
 
@@ -122,8 +122,8 @@ class Models:
         self.version(project, name, number)
         if not self.store.delete_unused(project, name, number):
             raise Conflict(
-                f"Version {number} of '{name}' is deployed or has an alias; deploy another version "
-                "and move the alias first."
+                f"Version {number} of '{name}' is deployed, itself or in an ensemble, or has an alias; "
+                "deploy another version and move the alias first."
             )
         prefix = layout.model_version(project, name, number)
         claim = layout.model_claim(project, name, number)

@@ -4,11 +4,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import CursorResult, Engine, delete, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Engine,
+    SQLColumnExpression,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from service.db.tables import AliasRow, DeploymentRow, ModelVersionRow
+from service.db.tables import AliasRow, DeploymentRow, EnsembleMemberRow, ModelVersionRow
 from trainer.contract.checkpoints import CheckpointMeta
 
 
@@ -95,18 +107,23 @@ class ModelStore:
             return [_version(row) for row in session.scalars(rows)]
 
     def delete_unused(self, project: str, name: str, number: int) -> bool:
-        """Delete a version, unless an alias or a deployment names it; whether it was deleted."""
+        """Delete a version, unless an alias, a deployment or an ensemble that is deployed names it; whether
+        it was deleted."""
         aliased = exists().where(
             AliasRow.project == project, AliasRow.name == name, AliasRow.version == number
         )
         deployed = exists().where(
             DeploymentRow.project == project,
             DeploymentRow.name == name,
-            or_(
-                DeploymentRow.serving_version == number,
-                DeploymentRow.desired["version"].as_integer() == number,
-                DeploymentRow.desired[("canary", "version")].as_integer() == number,
-            ),
+            _runs(literal(number)),
+        )
+        member = exists().where(
+            EnsembleMemberRow.project == project,
+            EnsembleMemberRow.model == name,
+            EnsembleMemberRow.model_version == number,
+            DeploymentRow.project == project,
+            DeploymentRow.name == EnsembleMemberRow.name,
+            _runs(EnsembleMemberRow.version),
         )
         statement = delete(ModelVersionRow).where(
             ModelVersionRow.project == project,
@@ -114,9 +131,18 @@ class ModelStore:
             ModelVersionRow.version == number,
             ~aliased,
             ~deployed,
+            ~member,
         )
         with Session(self.engine) as session, session.begin():
             return _touched(session.execute(statement))
+
+    def is_ensemble(self, project: str, name: str) -> bool:
+        """Whether the name is an ensemble's."""
+        rows = select(EnsembleMemberRow.version).where(
+            EnsembleMemberRow.project == project, EnsembleMemberRow.name == name
+        )
+        with Session(self.engine) as session:
+            return session.scalars(rows.limit(1)).first() is not None
 
     def aliases(self, project: str, names: Iterable[str]) -> dict[str, dict[str, int]]:
         """Model → alias → version, of the models that have any."""
@@ -161,6 +187,15 @@ class ModelStore:
         )
         with Session(self.engine) as session, session.begin():
             return _touched(session.execute(statement))
+
+
+def _runs(version: SQLColumnExpression[int]) -> ColumnElement[bool]:
+    """Whether a deployment needs that version."""
+    return or_(
+        DeploymentRow.serving_version == version,
+        DeploymentRow.desired["version"].as_integer() == version,
+        DeploymentRow.desired[("canary", "version")].as_integer() == version,
+    )
 
 
 def _version(row: ModelVersionRow) -> ModelVersion:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query, Request, Response
 
 from service.deps import PredictorDep, ProjectDep
 from service.errors import (
@@ -14,10 +14,11 @@ from service.errors import (
     UnsupportedMedia,
 )
 from service.http.openapi import reference
-from service.predict import upload
-from service.predict.schemas import ImagesIn, Question, SameKey
+from service.predict.answers import passed_on
+from service.predict.schemas import Question, SameKey
+from service.predict.service import Sent
 from service.problems import fails_with
-from trainer.contract.serving import Classified
+from trainer.contract.serving import IMAGE_TYPES, Classified, ImagesIn
 
 router = APIRouter(tags=["predict"])
 
@@ -32,27 +33,27 @@ _FILES = {
 BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": dict.fromkeys(upload.IMAGE_TYPES, _IMAGE)
+        "content": dict.fromkeys(IMAGE_TYPES, _IMAGE)
         | {"multipart/form-data": _FILES, "application/json": {"schema": reference(ImagesIn)}},
     }
 }
-
-Images = Annotated[list[bytes], Depends(upload.images)]
 
 
 @router.post(
     "/predict",
     openapi_extra=BODY,
+    response_model=Classified,
     responses=fails_with(
         Malformed, NotFound, TooLarge, UnsupportedMedia, Invalid, ModelUnavailable
     ),
 )
 async def predict(
+    request: Request,
     project: ProjectDep,
     predictor: PredictorDep,
-    images: Images,
     question: Annotated[Question, Query()],
     key: SameKey = None,
-) -> Classified:
+) -> Response:
     """Classify one image, or several, by the model that is deployed."""
-    return await predictor.predict(project, images, key=key, **question.model_dump())
+    sent = Sent(request.headers.get("content-type", ""), request.body)
+    return passed_on(await predictor.ask(project, sent, key=key, **dict(question)))

@@ -1,83 +1,137 @@
-"""Predictions: finds who answers, sends the images there, and puts failures into this service's words."""
+"""Predictions: finds who answers, passes the body on, and puts what Ray Serve's proxy says into this
+service's words. What a replica says goes on as it is."""
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
 import httpx
 from anyio import to_thread
-from pydantic import ValidationError
 
-from service.deployments import plan
-from service.deployments.service import Deployments
-from service.errors import (
-    Invalid,
-    ModelUnavailable,
-    ServiceError,
-    TooLarge,
-    Unavailable,
-    UnsupportedMedia,
-)
-from trainer.contract.serving import MAX_IMAGES, TIMEOUT_HEADER, Classified, Refusal, pack
+from service.deployments import answering, plan
+from service.deployments.answering import NOT_THE_CANARY, Who
+from service.deployments.known import Known
+from service.errors import ModelUnavailable, Unavailable
+from service.models.service import Models
+from service.predict.answers import own_words
+from trainer.contract.evaluation import Protocol
+from trainer.contract.serving import TIMEOUT_HEADER
 
-REFUSED: dict[int, type[ServiceError]] = {413: TooLarge, 415: UnsupportedMedia, 422: Invalid}
 WAITS_S = 60
 TIMEOUT = httpx.Timeout(WAITS_S, connect=5)  # seconds
 LOST = frozenset({404, 500, 502})
 """What Ray Serve's proxy says when a version, or a replica in the middle of a request, is gone."""
 ALL = 2**31 - 1
 """Classes: a replica gives those that there are."""
+INSIDE = 512
+"""Requests that this process has taken and not answered. Replicas refuse what is too much for them; this
+bounds the bodies that are held."""
 
 Outcome = httpx.Response | httpx.HTTPError
 """Of a request to a replica."""
 
 
 @dataclass(frozen=True)
+class Sent:
+    """A body as the client sent it."""
+
+    kind: str
+    """Its Content-Type."""
+    body: Callable[[], Awaitable[bytes]]
+    """Reads it."""
+
+
+@dataclass
+class Room:
+    """For so many requests at once."""
+
+    inside: int = 0
+
+    def __enter__(self) -> None:
+        """Raises ModelUnavailable when it is full."""
+        if self.inside >= INSIDE:
+            raise ModelUnavailable(
+                f"{INSIDE} predictions are on their way already, which is as many as this service takes at "
+                "once; try again in a moment."
+            )
+        self.inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.inside -= 1
+
+
+@dataclass(frozen=True)
 class Predictor:
     """Images → classes, by whatever version answers. Knows no HTTP but the replicas'."""
 
-    deployments: Deployments
+    known: Known
+    models: Models
     replicas: httpx.AsyncClient
     """Of Ray Serve's HTTP proxy."""
     dice: Callable[[], float]
     """From 0 to below 1: who answers, when there is a canary."""
+    room: Room = field(default_factory=Room)
 
-    async def predict(  # noqa: PLR0913 - one parameter for each of the question's
+    async def ask(  # noqa: PLR0913 - one parameter for each of the question's
         self,
         project: str,
-        images: Sequence[bytes],
+        sent: Sent,
         *,
         model: str | None,
         version: int | None = None,
         alias: str | None = None,
+        protocol: Protocol | None = None,
         top_k: int | None,
         key: str | None = None,
-    ) -> Classified:
-        """The `top_k` most probable classes of each image, all of them if it is None. Requests with the
-        same `key` are answered by the same version."""
-        if not 0 < len(images) <= MAX_IMAGES:
-            raise Invalid(f"Send 1 to {MAX_IMAGES} images in a request, not {len(images)}.")
-        find = partial(self.deployments.answering, project, model, version=version, alias=alias)
-        who = await to_thread.run_sync(partial(find, dice=dice_of(key) if key else self.dice()))
-        query, body = {"top_k": top_k or ALL}, pack(images)
-        outcome = await self._post(plan.route(project, *who), body, query)
-        if _failed(outcome):
-            # A replica died, or a switch to another version came between finding and asking. What a
-            # canary cannot answer is not the client's loss: the version that serves does. That one, if
-            # it only has too much to do, is not given more.
-            other = await to_thread.run_sync(find)
-            if other != who or _lost(outcome):
-                who, outcome = other, await self._post(plan.route(project, *other), body, query)
-        return _read(outcome, *who, count=len(images))
+    ) -> httpx.Response:
+        """A replica's own answer, or refusal: of each image the `top_k` most probable classes, all of them if
+        it is None. Requests with the same `key` are answered by the same version. Raises what it means
+        when no replica says anything, or nobody is there to ask."""
+        with self.room:
+            dice = dice_of(key) if key else self.dice()
+            find = partial(self._who, project, model, version, alias)
+            who = await find(dice)
+            query = {"top_k": top_k or ALL, "protocol": protocol or who.protocol}
+            post = partial(self._post, project, kind=sent.kind, body=await sent.body(), query=query)
+            outcome = await post(who)
+            if _failed(outcome):
+                # A replica died, or a switch to another version came between finding and asking. What a
+                # canary cannot answer is not the client's loss: the version that serves does. That one, if
+                # it only has too much to do, is not given more.
+                other = await find(NOT_THE_CANARY, anew=True)
+                if other != who or _lost(outcome):
+                    who, outcome = other, await post(other)
+        return _answered(outcome, who)
 
     async def close(self) -> None:
         await self.replicas.aclose()
 
-    async def _post(self, path: str, body: bytes, query: dict[str, int]) -> Outcome:
-        waits = {TIMEOUT_HEADER: str(WAITS_S)}  # nothing is computed that nobody waits for
+    async def _who(  # noqa: PLR0913 - as above
+        self,
+        project: str,
+        model: str | None,
+        version: int | None,
+        alias: str | None,
+        dice: float,
+        *,
+        anew: bool = False,
+    ) -> Who:
+        """Raises NotFound, Invalid or ModelUnavailable."""
+        found = answering.named(await self.known.of_project(project, anew=anew), model)
+        if alias is not None:
+            named = partial(self.models.aliased, project, found.name, alias)
+            version = await to_thread.run_sync(named)
+        return answering.who(found, version, dice)
+
+    async def _post(
+        self, project: str, who: Who, *, kind: str, body: bytes, query: Mapping[str, int | str]
+    ) -> Outcome:
+        path = plan.predict_route(project, who.model, who.version)
+        # Nothing is computed that nobody waits for.
+        headers = {TIMEOUT_HEADER: str(WAITS_S), "Content-Type": kind}
         try:
-            return await self.replicas.post(path, content=body, params=query, headers=waits)
+            return await self.replicas.post(path, content=body, params=dict(query), headers=headers)
         except httpx.HTTPError as error:
             return error
 
@@ -85,7 +139,10 @@ class Predictor:
 def connect(address: str) -> httpx.AsyncClient:
     """A client of Ray Serve's HTTP proxy; nothing is asked of it yet."""
     # The proxy closes idle connections after 90 s; one that it may be closing is not used.
-    limits = httpx.Limits(max_connections=100, max_keepalive_connections=50, keepalive_expiry=30)
+    # As many as there are requests: one that waited here for a connection could not be refused.
+    limits = httpx.Limits(
+        max_connections=None, max_keepalive_connections=INSIDE, keepalive_expiry=30
+    )
     return httpx.AsyncClient(base_url=address, timeout=TIMEOUT, limits=limits, trust_env=False)
 
 
@@ -106,11 +163,11 @@ def _lost(outcome: Outcome) -> bool:
     """Whether the replica, or the way to it, is gone; one that is slow is not."""
     if isinstance(outcome, httpx.HTTPError):
         return not isinstance(outcome, httpx.TimeoutException)
-    return outcome.status_code in LOST
+    return outcome.status_code in LOST and not own_words(outcome)
 
 
-def _read(outcome: Outcome, model: str, version: int, *, count: int) -> Classified:
-    """A replica's answer. Raises what its refusal, the proxy's, or its silence means to a client."""
+def _answered(outcome: Outcome, who: Who) -> httpx.Response:
+    """A replica's own words. Raises what the proxy's, or silence, mean to a client."""
     if isinstance(outcome, httpx.TimeoutException):
         raise Unavailable(
             "The model took too long to answer; send fewer images, or add replicas."
@@ -120,21 +177,9 @@ def _read(outcome: Outcome, model: str, version: int, *, count: int) -> Classifi
             "The model's replicas do not answer; try again in a moment. GET /readyz shows "
             "which part is away."
         ) from outcome
-    try:
-        if outcome.is_success:
-            return Classified.model_validate_json(outcome.content)
-        refusal = Refusal.model_validate_json(outcome.content)
-    except ValidationError as error:  # not a replica's words but the proxy's
+    if not own_words(outcome):
         raise ModelUnavailable(
-            f"Version {version} of '{model}' does not answer now (it is restarting, or has too "
-            f"many requests); try again in a moment. GET /models/{model}/deployment shows its state."
-        ) from error
-    raise _refused(refusal, count)
-
-
-def _refused(refusal: Refusal, count: int) -> ServiceError:
-    """What a replica says of one of `count` images."""
-    said = refusal.detail
-    if refusal.index is not None and count > 1:
-        said = f"file {refusal.index + 1} of {count}: {said}"
-    return REFUSED.get(refusal.status, ModelUnavailable)(f"{said[:1].upper()}{said[1:]}.")
+            f"Version {who.version} of '{who.model}' does not answer now (it is restarting, or has too many "
+            f"requests); try again in a moment. GET /models/{who.model}/deployment shows its state."
+        )
+    return outcome

@@ -5,8 +5,9 @@ import re
 from service import errors
 from service.errors import ServiceError
 from service.http.openapi import operations
-from service.problems import MEDIA_TYPE, kinds
+from service.problems import kinds
 from tests.api.conftest import Service
+from trainer.contract.problems import MEDIA_TYPE
 
 ROUTES = """
 POST /jobs

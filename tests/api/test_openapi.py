@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from service.http.openapi import operations
-from service.problems import MEDIA_TYPE, kinds
+from service.problems import kinds
 from tests.api.conftest import Service
+from trainer.contract.problems import MEDIA_TYPE
 
 BINARY = ("image/", "multipart/", "application/octet-stream")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from service.deployments.known import Known
 from service.inference.service import Inference
 from service.predict.service import Predictor
 from tests.api.conftest import serving
@@ -20,7 +21,9 @@ def world(tmp_path: Path) -> Iterator[World]:
         replicas = httpx.AsyncClient(
             base_url="http://serve", transport=httpx.MockTransport(made.replica)
         )
-        predictor = Predictor(service.parts.deployments, replicas, lambda: made.dice)
+        parts = service.parts
+        known = Known(parts.deployments.store)
+        predictor = Predictor(known, parts.models, replicas, lambda: made.dice)
         service.app.state.parts = replace(
             service.parts,
             predictor=predictor,

@@ -6,13 +6,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message
 
+from deploy import reading
+from deploy.refusing import Refused, response
 from service.deployments.deployment import PENDING, Actual, Canary, CanarySeen, Desired, Replicas
 from service.models.store import ModelVersion
 from tests.api.conftest import Service
 from tests.serving.pictures import png
 from tests.serving.versions import meta
-from trainer.contract.serving import Classified, ImageResult, Prediction, Refusal, unpack
+from trainer.contract.problems import Kind
+from trainer.contract.serving import Classified, ImageResult, Prediction
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 PNG = {"Content-Type": "image/png"}
@@ -28,7 +34,12 @@ class World:
     asked: list[httpx.Request] = field(default_factory=list)
     answer: Answer = field(default_factory=lambda: classified)
 
-    def replica(self, request: httpx.Request) -> httpx.Response:
+    async def replica(self, request: httpx.Request) -> httpx.Response:
+        """It reads as a real one does: what it does not take, it refuses; else the test answers."""
+        try:
+            request.extensions["images"] = await reading.images(received(request))
+        except Refused as refused:
+            return as_httpx(response(refused))
         self.asked.append(request)
         return self.answer(request)
 
@@ -75,19 +86,39 @@ class World:
 
 def classified(request: httpx.Request) -> httpx.Response:
     """Each image's first class is named for its length, so that the order shows."""
-    _, _, name, version = request.url.path.split("/")
+    _, _, name, version, _ = request.url.path.split("/")
     answer = Classified(
         model=name,
         version=int(version),
         results=tuple(
             ImageResult(predictions=(Prediction(label=str(len(image)), index=0, probability=1),))
-            for image in unpack(request.content)
+            for image in request.extensions["images"]
         ),
         preprocessing="abc",
     )
     return httpx.Response(200, json=answer.model_dump(mode="json"))
 
 
-def refusal(status: int, detail: str, index: int | None) -> Answer:
-    said = Refusal(status=status, detail=detail, index=index)
-    return lambda _: httpx.Response(status, json=said.model_dump(mode="json"))
+def refusal(kind: Kind, detail: str, *, retry_after_s: int | None = None) -> Answer:
+    said = Refused(kind, detail, retry_after_s=retry_after_s)
+    return lambda _: as_httpx(response(said))
+
+
+def received(request: httpx.Request) -> Request:
+    """What a replica is given."""
+    scope = {
+        "type": "http",
+        "method": request.method,
+        "path": request.url.path,
+        "query_string": request.url.query,
+        "headers": [(name.lower(), value) for name, value in request.headers.raw],
+    }
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": request.read(), "more_body": False}
+
+    return Request(scope, receive)
+
+
+def as_httpx(answer: Response) -> httpx.Response:
+    return httpx.Response(answer.status_code, content=bytes(answer.body), headers=answer.headers)

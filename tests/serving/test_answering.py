@@ -1,12 +1,15 @@
 """A replica's answer: what was asked, or a refusal that says why; what is too much is refused at once."""
 
 import asyncio
+import base64
 import json
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 import torch
 from starlette.responses import Response
@@ -14,21 +17,23 @@ from torch import Tensor
 
 from deploy import answering
 from deploy.answering import Answering
-from deploy.classifier import Classifier
+from deploy.classifier import Classifier, Member
 from tests.serving.pictures import png
+from tests.serving.replicas import received
 from tests.serving.versions import probabilities, write_checkpoint
+from trainer.contract.evaluation import EvaluatedModel
 from trainer.contract.objects.local import LocalStore
-from trainer.contract.serving import TIMEOUT_HEADER, Classified, Refusal, ReplicaArgs, pack
+from trainer.contract.problems import MEDIA_TYPE
+from trainer.contract.serving import PACKED, TIMEOUT_HEADER, Classified, ReplicaArgs, pack
 from trainer.engines.choose import Choice
+from trainer.engines.engine import Hardware
+from trainer.engines.views import Views
 from trainer.evaluation import version
 
-ARGS = ReplicaArgs(store="file:///", prefix="x", name="shapes", version=3, threads=1)
-
-
-@dataclass
-class Asked:
-    query_params: dict[str, str] = field(default_factory=dict)
-    headers: dict[str, str] = field(default_factory=dict)
+MODEL = EvaluatedModel(name="shapes", version=3, prefix="x")
+ARGS = ReplicaArgs(store="file:///", name="shapes", version=3, members=(MODEL,), threads=1)
+HARDWARE = Hardware(device="cpu", threads=1, bf16=False)
+URL = "http://serve/default/shapes/3/predict"
 
 
 @dataclass
@@ -71,10 +76,15 @@ class World:
     may_compute: threading.Event
 
     def ask(
-        self, *images: bytes, headers: dict[str, str] | None = None, top_k: str = "10"
+        self, *images: bytes, headers: dict[str, str] | None = None, top_k: str = "10", **query: str
     ) -> Awaitable[Response]:
-        asked = Asked({"top_k": top_k}, headers or {})
-        return self.answering.answer(pack(images), asked)
+        kind = {"Content-Type": PACKED}
+        params = {"top_k": top_k} | query
+        return self.send(content=pack(images), headers=kind | (headers or {}), params=params)
+
+    def send(self, **request: Any) -> Awaitable[Response]:
+        """What `POST /predict` takes, at the replica itself."""
+        return self.answering.answer(received(httpx.Request("POST", URL, **request)))
 
 
 @pytest.fixture
@@ -85,7 +95,9 @@ def world(tmp_path: Path) -> World:
     may = threading.Event()
     may.set()
     told = Told()
-    classifier = Classifier(served, Choice("held", Held(served, may), ()))
+    views = Views(served, HARDWARE, "openvino-f32")
+    member = Member(MODEL, served, Choice("held", Held(served, may), ()), views)
+    classifier = Classifier((member,))
     return World(probabilities(written, png()), Answering(ARGS, classifier, told), told, may)
 
 
@@ -101,9 +113,10 @@ def classified(response: Response) -> Classified:
     return Classified.model_validate_json(bytes(response.body))
 
 
-def refusal(response: Response) -> Refusal:
-    said = Refusal.model_validate_json(bytes(response.body))
-    assert said.status == response.status_code
+def refusal(response: Response) -> dict[str, Any]:
+    said: dict[str, Any] = json.loads(bytes(response.body))
+    assert said["status"] == response.status_code
+    assert response.headers["content-type"] == MEDIA_TYPE
     return said
 
 
@@ -146,11 +159,14 @@ def test_requests_that_wait_are_computed_together_and_answered_apart(world: Worl
 def test_what_is_no_picture_is_refused_with_its_place(world: World) -> None:
     async def body() -> None:
         said = refusal(await world.ask(png(), b"text"))
-        assert (said.status, said.index) == (415, 1)
-        assert refusal(await world.ask(png(), top_k="x")).status == 422
-        cut = await world.answering.answer((9).to_bytes(4, "big") + b"text", Asked())
-        assert refusal(cut).status == 422
-        assert world.told.refusals == [415, 422, 422]
+        assert (said["status"], said["detail"][:14]) == (415, "File 2 of 2: t")
+        assert refusal(await world.ask(png(), top_k="x"))["status"] == 422
+        cut = (9).to_bytes(4, "big") + b"text"
+        assert (
+            refusal(await world.send(content=cut, headers={"Content-Type": PACKED}))["status"]
+            == 400
+        )
+        assert world.told.refusals == [415, 422, 400]
 
     run(body)
 
@@ -161,7 +177,7 @@ def test_more_than_fits_is_refused_at_once_and_the_others_are_answered(world: Wo
         held = [asyncio.ensure_future(world.ask(png())) for _ in range(answering.INSIDE)]
         await asyncio.sleep(0)
         refused = await world.ask(png())
-        assert refusal(refused).status == 503
+        assert refusal(refused)["status"] == 503
         assert int(refused.headers["Retry-After"]) >= 1
         world.may_compute.set()
         assert {each.status_code for each in await asyncio.gather(*held)} == {200}
@@ -173,9 +189,66 @@ def test_more_than_fits_is_refused_at_once_and_the_others_are_answered(world: Wo
 def test_a_request_whose_time_is_over_is_not_computed(world: World) -> None:
     async def body() -> None:
         refused = await world.ask(png(), headers={TIMEOUT_HEADER: "0"})
-        assert "deadline" in refusal(refused).detail
+        assert "deadline" in refusal(refused)["detail"]
         assert world.told.batches == []
         assert (await world.ask(png(), headers={TIMEOUT_HEADER: "60"})).status_code == 200
-        assert refusal(await world.ask(png(), headers={TIMEOUT_HEADER: "soon"})).status == 422
+        assert refusal(await world.ask(png(), headers={TIMEOUT_HEADER: "soon"}))["status"] == 422
+
+    run(body)
+
+
+def test_a_replica_itself_takes_all_that_the_service_takes(world: World) -> None:
+    image = png()
+    text = base64.b64encode(image).decode()
+
+    async def body() -> None:
+        whole = await world.send(content=image, headers={"Content-Type": "image/png"})
+        for request in ({"files": [("file", ("a.png", image))]}, {"json": {"images": [text]}}):
+            assert (await world.send(**request)).body == whole.body
+        assert len(classified(whole).results[0].predictions) == 5
+
+    run(body)
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "hint"),
+    [
+        ("top_k=0", 422, "'top_k'"),
+        ("topk=3", 422, "did you mean 'top_k'?"),
+        ("protocol=12-crop", 422, "'protocol'"),
+        ("alias=best", 422, "aliases are known to the service"),
+        ("model=other", 404, "Version 3 of 'shapes' answers here"),
+        ("version=2", 404, "Version 3 of 'shapes' answers here"),
+        ("model=shapes&version=3", 200, ""),
+    ],
+)
+def test_a_replica_answers_for_itself_alone(
+    world: World, query: str, status: int, hint: str
+) -> None:
+    async def body() -> None:
+        params = dict(each.split("=") for each in query.split("&"))
+        headers = {"Content-Type": "image/png"}
+        answer = await world.send(content=png(), headers=headers, params=params)
+        assert answer.status_code == status
+        assert hint.lower() in bytes(answer.body).decode().lower()
+
+    run(body)
+
+
+def test_an_image_in_ten_views_counts_as_ten_images(world: World) -> None:
+    async def body() -> None:
+        answer = classified(await world.ask(*[png()] * 12, protocol="10-crop"))
+        assert (answer.protocol, len(answer.results)) == ("10-crop", 12)
+        said = refusal(await world.ask(*[png()] * 13, protocol="10-crop"))
+        assert (said["status"], said["detail"]) == (
+            422,
+            "Send 12 images at most in a request by 10-crop.",
+        )
+        world.may_compute.clear()
+        alone = [asyncio.ensure_future(world.ask(png())) for _ in range(answering.INSIDE - 9)]
+        await asyncio.sleep(0)
+        assert refusal(await world.ask(png(), protocol="10-crop"))["status"] == 503
+        world.may_compute.set()
+        assert {each.status_code for each in await asyncio.gather(*alone)} == {200}
 
     run(body)

@@ -1,6 +1,7 @@
 """`residual deploy`, `deployment`, `rollback` and `undeploy` against the service over HTTP."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -8,6 +9,7 @@ from typer.testing import CliRunner
 from service.cli.failure import CommandFailed
 from service.cli.main import commands
 from tests.api.conftest import KEY, listening
+from tests.serving.pictures import png
 from tests.serving.replicas import World
 
 Run = Callable[..., str]
@@ -50,6 +52,23 @@ def test_waiting_ends_when_it_is_ready_and_fails_when_it_fails(world: World, run
     world.try_out("digits", 1, canary=2, percent=10)
     said = run("deploy", "digits", "--canary", "2", "--wait")
     assert said == "digits: version 1 ready; canary: version 2 ready, 10 %"
+
+
+def test_several_models_are_deployed_as_one(world: World, run: Run) -> None:
+    world.register("other", 1, 2)
+    said = run("deploy", "best", "--ensemble", "digits:1,other", "--protocol", "10-crop")
+    assert said == "best: version 1 starting; averages digits:1, other:2"
+    shown = world.service.client.get("/models/best/deployment").json()
+    assert shown["desired"]["protocol"] == "10-crop"
+    with pytest.raises(CommandFailed, match="NAME:VERSION"):
+        run("deploy", "best", "--ensemble", "digits:x,other")
+
+
+def test_an_image_is_shown_as_the_command_line_says(world: World, run: Run, tmp_path: Path) -> None:
+    image = tmp_path / "a.png"
+    image.write_bytes(png())
+    assert run("predict", str(image), "--protocol", "multi-scale").endswith("100.0%")
+    assert world.asked[-1].url.params["protocol"] == "multi-scale"
 
 
 def test_a_version_that_does_not_exist_is_said_so(run: Run) -> None:

@@ -30,7 +30,14 @@ def test_a_canary_is_shown_as_it_is_wanted_and_as_it_is(world: World) -> None:
         "percent": 12.5,
         "replicas": {"min": 1, "max": 1, "idle_s": 300},
     }
-    expected = {"version": 2, "percent": 12.5, "state": "starting", "replicas": 0, "message": None}
+    expected = {
+        "version": 2,
+        "ensemble": None,
+        "percent": 12.5,
+        "state": "starting",
+        "replicas": 0,
+        "message": None,
+    }
     assert shown["canary"] == expected
     world.try_out("digits", 1, canary=2, percent=12.5)
     shown = world.service.client.get(PATH).json()

@@ -15,7 +15,7 @@ from tests.serving.versions import write_checkpoint
 from trainer.contract.objects.local import LocalStore
 from trainer.contract.serving import Engine as EngineName
 from trainer.engines import choose, eager, openvino
-from trainer.engines.engine import Engine, Given, Hardware, Kind
+from trainer.engines.engine import Engine, Given, Hardware, Kind, of_images
 from trainer.evaluation import version
 from trainer.evaluation.version import Unfit, Version
 
@@ -44,7 +44,7 @@ class Planted:
 
 
 def given(served: Version) -> Given:
-    return Given(served, CPU, reference=served.logits(served.golden))
+    return of_images(served, CPU)
 
 
 def planted(name: str, error: Tensor | float = 0.0, seconds: float = 0.0) -> Kind:
@@ -204,6 +204,6 @@ def test_a_compiled_engine_answers_as_the_network_on_a_gpu(tmp_path: Path) -> No
         store, write_checkpoint(store, "job-1").prefix, device=torch.device("cuda")
     )
     choice = choose.choose(served, choose.here(served.device, 1), wanted="inductor-bf16")
-    exact = eager.Eager(served).logits(served.golden)
+    exact = eager.build(of_images(served, CPU)).logits(served.golden)
     found = choice.engine.logits(served.golden)
     assert torch.allclose(found.softmax(1), exact.softmax(1), atol=choose.TOLERANCE)

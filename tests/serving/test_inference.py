@@ -16,6 +16,7 @@ from tests.api.conftest import KEY, listening
 from tests.serving.pictures import png
 from tests.serving.replicas import World, refusal
 from tests.serving.versions import CLASSES
+from trainer.contract.problems import UNSUPPORTED_MEDIA
 from trainer.contract.serving import (
     MAX_IMAGES,
     Classified,
@@ -41,7 +42,7 @@ def as_a_replica(request: httpx.Request) -> httpx.Response:
         Prediction(label=CLASSES[i], index=i, probability=float(np.float32(ODDS[i])))
         for i in BEST[:top_k]
     )
-    _, _, name, version = request.url.path.split("/")
+    _, _, name, version, _ = request.url.path.split("/")
     said = Classified(
         model=name,
         version=int(version),
@@ -105,7 +106,7 @@ def test_tritons_client_gets_the_probabilities(
     assert np.array_equal(given, np.array([ODDS, ODDS], dtype=np.float32))
     whole = said.get_response()
     assert (whole["id"], whole["model_name"], whole["model_version"]) == ("mine", "digits", "1")
-    assert whole["parameters"] == {"preprocessing": "abc"}
+    assert whole["parameters"] == {"preprocessing": "abc", "protocol": "center"}
 
 
 @pytest.mark.parametrize("binary", [True, False])
@@ -262,7 +263,7 @@ def test_every_failure_here_has_the_protocols_shape(ready: World) -> None:
         error(client.get(f"/v2/models/digits/versions/{number}/ready"), 404)
     limit = ready.service.parts.settings.max_image_bytes
     assert "bytes" in error(client.post(INFER, content=b"0" * (limit + 1)), 413)
-    ready.answer = refusal(415, "this is no image; send one", 0)
+    ready.answer = refusal(UNSUPPORTED_MEDIA, "this is no image; send one")
     assert error(client.post(INFER, json=request()), 415) == "This is no image; send one."
 
 

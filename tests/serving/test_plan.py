@@ -26,6 +26,7 @@ from service.deployments.plan import (
     wanted,
 )
 from service.deployments.serve import SeenApplication
+from trainer.contract.evaluation import EvaluatedModel
 from trainer.contract.serving import APPLICATION, DEPLOYMENT, ReplicaArgs
 
 OPTIONS = ReplicaOptions(store="file:///objects", cpus=2.5, gpus=0)
@@ -61,9 +62,9 @@ def test_an_application_says_all_that_a_replica_needs() -> None:
     assert application["import_path"] == APPLICATION
     assert ReplicaArgs.model_validate(application["args"]) == ReplicaArgs(
         store="file:///objects",
-        prefix="models/default/digits/000003",
         name="digits",
         version=3,
+        members=(EvaluatedModel(name="digits", version=3, prefix="models/default/digits/000003"),),
         threads=2,
     )
     (replica,) = application["deployments"]

@@ -7,9 +7,11 @@ import httpx
 import pytest
 
 from service.predict.service import TIMEOUT, dice_of
+from service.problems import kinds
 from tests.serving.pictures import png
 from tests.serving.replicas import PNG, World, classified, refusal
-from trainer.contract.serving import MAX_IMAGES, TIMEOUT_HEADER, unpack
+from trainer.contract.problems import MODEL_UNAVAILABLE, OF_A_REPLICA, Kind
+from trainer.contract.serving import MAX_IMAGES, TIMEOUT_HEADER
 
 
 def problem(answer: httpx.Response, status: int, code: str) -> str:
@@ -19,7 +21,7 @@ def problem(answer: httpx.Response, status: int, code: str) -> str:
     assert ("Retry-After" in answer.headers) == (status == 503)
     detail: str = answer.json()["detail"]
     assert detail[0].isupper() or detail[0] == "'"
-    assert detail.endswith(".")
+    assert detail.endswith((".", "?"))
     return detail
 
 
@@ -32,10 +34,12 @@ def test_an_image_as_the_body_is_classified(world: World) -> None:
         "version": 1,
         "results": [{"predictions": [{"label": str(len(image)), "index": 0, "probability": 1.0}]}],
         "preprocessing": "abc",
+        "protocol": "center",
+        "ensemble": None,
     }
     (asked,) = world.asked
-    assert (asked.url.path, asked.url.params["top_k"]) == ("/default/digits/1", "3")
-    assert unpack(asked.content) == [image]
+    assert (asked.url.path, asked.url.params["top_k"]) == ("/default/digits/1/predict", "3")
+    assert asked.content == image
 
 
 def test_several_files_are_answered_in_their_order(world: World) -> None:
@@ -70,7 +74,7 @@ def test_images_in_json_are_classified_in_their_order(world: World) -> None:
     labels = [result["predictions"][0]["label"] for result in answer.json()["results"]]
     assert labels == [str(len(image)) for image in images]
     (asked,) = world.asked
-    assert unpack(asked.content) == images
+    assert asked.extensions["images"] == images
 
 
 @pytest.mark.parametrize(
@@ -163,16 +167,21 @@ def test_a_version_that_starts_is_unavailable_and_the_old_one_answers(world: Wor
     problem(world.ask("?model=fashion"), 503, "model_unavailable")
 
 
-@pytest.mark.parametrize(
-    ("status", "code"), [(413, "too_large"), (415, "unsupported_media"), (422, "invalid")]
-)
-def test_a_replicas_refusal_names_the_file(world: World, status: int, code: str) -> None:
-    world.answer = refusal(status, "this is no image; send one", 1)
-    files = [("file", ("a.png", png())), ("file", ("b.png", b"text"))]
-    detail = problem(world.ask(files=files), status, code)
-    assert detail == "File 2 of 2: this is no image; send one."
-    world.answer = refusal(status, "this is no image; send one", 0)
-    assert problem(world.ask(), status, code) == "This is no image; send one."
+@pytest.mark.parametrize("kind", OF_A_REPLICA)
+def test_a_replicas_refusal_is_passed_on_as_it_is(world: World, kind: Kind) -> None:
+    world.answer = refusal(kind, "file 2 of 2: send another", retry_after_s=None)
+    answer = world.ask()
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert (answer.status_code, answer.json()["code"]) == (kind.status, kind.code)
+    assert answer.json()["detail"] == "File 2 of 2: send another."
+    world.answer = refusal(MODEL_UNAVAILABLE, "too much", retry_after_s=7)
+    assert world.ask().headers["Retry-After"] == "7"
+
+
+def test_a_replica_uses_the_services_words_for_each_kind_of_failure() -> None:
+    for kind in OF_A_REPLICA:
+        error = kinds()[kind.code].error
+        assert Kind(error.status, error.code, error.title) == kind
 
 
 def test_a_switch_between_finding_and_asking_is_not_seen(world: World) -> None:
@@ -272,7 +281,7 @@ def test_what_a_canary_cannot_answer_the_version_that_serves_does(
     world: World, status: int
 ) -> None:
     def only_the_canary_fails(request: httpx.Request) -> httpx.Response:
-        if request.url.path.endswith("/2"):
+        if "/2/" in request.url.path:
             return httpx.Response(status, text="gone")
         return classified(request)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from deploy.classifier import Classifier, Question
+from deploy.classifier import Classifier, Question, member
 from service.settings import Settings
 from service.stores import storage_url
 from tests.api.conftest import serving
@@ -16,8 +16,9 @@ from tests.waiting import until
 from tests.weights import github
 from tests.weights.github import randomised
 from trainer.contract import layout
+from trainer.contract.evaluation import EvaluatedModel
 from trainer.contract.objects.open import open_store
-from trainer.engines.choose import choose, here
+from trainer.engines.choose import here
 from trainer.evaluation.version import load
 
 NAMES = [f"animal {i}" for i in range(10)]
@@ -80,7 +81,8 @@ def test_without_a_service_a_file_is_imported_once_and_exported_proved(
     store = open_store(storage_url(Settings(data_dir=data_dir)))
     prefix = layout.model_version("default", "cifar", 1)
     version = load(store, prefix, device=torch.device("cpu"))
-    classifier = Classifier(version, choose(version, here(version.device, 1)))
+    model = EvaluatedModel(name="cifar", version=1, prefix=prefix)
+    classifier = Classifier((member(model, version, here(version.device, 1)),))
     ((result,),) = classifier.classify([Question(classifier.prepare([png(1)]), top_k=10)])
     assert {prediction.label for prediction in result.predictions} == set(NAMES)
     exported = tmp_path / "out.onnx"

@@ -38,6 +38,12 @@ def view_sides(protocol: Protocol, input_size: int) -> tuple[int, ...]:
             return tuple(side for side in sides for _mirrored in (False, True))
 
 
+def images_worth(protocol: Protocol) -> int:
+    """To how many images of one view the work of an image by `protocol` comes, by its views' pixels."""
+    side = SCALES[0]
+    return round(sum(each**2 for each in view_sides(protocol, side)) / side**2)
+
+
 class ModelRef(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
     """A registered model."""
 

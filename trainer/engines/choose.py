@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from trainer.engines import eager, inductor, openvino
-from trainer.engines.engine import Engine, Given, Hardware, Kind
+from trainer.engines.engine import Engine, Given, Hardware, Kind, of_images
 from trainer.evaluation.version import Unfit, Version
 
 AUTO = "auto"
@@ -67,9 +67,9 @@ def choose(
     version: Version, hardware: Hardware, *, wanted: str = AUTO, kinds: Sequence[Kind] = KINDS
 ) -> Choice:
     """The engine named `wanted`, or the fastest. Raises Unfit if `wanted` cannot be had here."""
-    given = Given(version, hardware, reference=eager.Eager(version).logits(version.golden))
+    given = of_images(version, hardware)
     tried = tuple(
-        _tried(kind, given, measured=wanted == AUTO)
+        tried_out(kind, given, measured=wanted == AUTO)
         for kind in kinds
         if wanted in (AUTO, kind.name) and kind.suits(hardware)
     )
@@ -88,11 +88,11 @@ def first(
 ) -> Choice:
     """The first of `names` that suits and answers as the version does. Nothing is measured, so equal machines
     take the same. Raises Unfit if there is none."""
-    given = Given(version, hardware, reference=eager.Eager(version).logits(version.golden))
+    given = of_images(version, hardware)
     known, tried = {kind.name: kind for kind in kinds}, []
     for name in names:
         if known[name].suits(hardware):
-            tried.append(_tried(known[name], given, measured=False))
+            tried.append(tried_out(known[name], given, measured=False))
             if found := tried[-1].engine:
                 return Choice(name, found, tuple(tried))
     raise Unfit(
@@ -106,8 +106,9 @@ def here(device: torch.device, threads: int) -> Hardware:
     return Hardware(device=device.type, threads=threads, bf16=bf16)
 
 
-def _tried(kind: Kind, given: Given, *, measured: bool) -> Tried:
-    golden, reference = given.version.golden, given.reference
+def tried_out(kind: Kind, given: Given, *, measured: bool) -> Tried:
+    """The engine, unless it cannot be built or answers otherwise than the eager network."""
+    golden, reference = given.golden, given.reference
     try:
         engine = kind.build(given)
         logits = engine.logits(golden)

@@ -2,21 +2,24 @@
 
 from dataclasses import dataclass
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from trainer.engines.engine import Given
-from trainer.evaluation.version import Version
 
 
 @dataclass(frozen=True)
 class Eager:
-    """The version's own forward pass."""
+    """A version's own forward pass, on its device."""
 
-    version: Version
+    module: nn.Module
+    device: torch.device
 
+    @torch.inference_mode()
     def logits(self, pixels: Tensor) -> Tensor:
-        return self.version.logits(pixels).float().cpu()
+        found: Tensor = self.module(pixels.to(self.device))
+        return found.float().cpu()
 
 
 def build(given: Given) -> Eager:
-    return Eager(given.version)
+    return Eager(given.module, given.version.device)

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from trainer.engines.engine import Given
-from trainer.engines.scaled import Scaled
 
 
 @dataclass(frozen=True)
@@ -26,6 +25,6 @@ class Inductor:
 
 def build(given: Given) -> Inductor:
     """It is compiled by its first batches, once for one image and once for any number."""
-    module = Scaled(given.version).eval().to(memory_format=torch.channels_last)
+    module = given.module.to(memory_format=torch.channels_last)
     compiled: Callable[[Tensor], Tensor] = torch.compile(module, dynamic=None)
     return Inductor(compiled, given.version.device)

@@ -12,8 +12,6 @@ import torch
 from torch import Tensor
 
 from trainer.engines.engine import Given
-from trainer.engines.scaled import Scaled
-from trainer.evaluation.version import Version
 
 DEVICE = "CPU"
 DOUBT = 2.0
@@ -28,7 +26,7 @@ class OpenVino:
     request: Any
 
     def logits(self, pixels: Tensor) -> Tensor:
-        (found,) = self.request.infer({0: pixels.numpy()}, share_inputs=True).values()
+        (found,) = self.request.infer({0: pixels.contiguous().numpy()}, share_inputs=True).values()
         return torch.from_numpy(found)
 
 
@@ -55,7 +53,7 @@ def float32(given: Given) -> OpenVino:
 
 def bfloat16(given: Given) -> Bfloat16:
     exact, fast = _compiled(given, "f32"), _compiled(given, "bf16")
-    error = (fast.logits(given.version.golden) - given.reference).abs().max().item()
+    error = (fast.logits(given.golden) - given.reference).abs().max().item()
     return Bfloat16(fast, exact, margin=DOUBT * error)
 
 
@@ -81,34 +79,35 @@ def _library() -> Any:
     return openvino
 
 
-def _model(version: Version) -> Any:
-    """The version as OpenVINO's graph, for any number of images."""
+def _model(given: Given) -> Any:
+    """The module as OpenVINO's graph, for any number of images."""
     library = _library()
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
-    example = version.golden[:1]
+    example = given.golden[:1]
     with torch.inference_mode(), warnings.catch_warnings():
         # torch would rather be asked by `torch.export`, which takes seconds to load.
         warnings.simplefilter("ignore", FutureWarning)
-        module = Scaled(version).eval()
-        traced = torch.jit.trace(module, example, check_trace=False)  # type: ignore[no-untyped-call]
+        traced = torch.jit.trace(given.module, example, check_trace=False)  # type: ignore[no-untyped-call]
         # Not `openvino.convert_model`: that freezes the module first (1.8 s of CPU for a ResNet-18, not 0.7).
         frontend = FrontEndManager().load_by_framework("pytorch")
         decoder = TorchScriptPythonDecoder(traced, example_input=example)  # held until it is read
         model = frontend.convert(frontend.load(decoder))
     pixels = model.inputs[0].get_node()
-    pixels.set_element_type(library.Type.u8)
-    pixels.set_partial_shape(library.PartialShape([-1, *example.shape[1:]]))
+    if example.dtype == torch.uint8:
+        pixels.set_element_type(library.Type.u8)
+    sides = [-1, -1] if given.any_side else example.shape[2:]
+    pixels.set_partial_shape(library.PartialShape([-1, example.shape[1], *sides]))
     model.validate_nodes_and_infer_types()
     return model
 
 
 def _compiled(given: Given, precision: str) -> OpenVino:
-    """The version in `precision`, made once for all engines that are built from `given`."""
+    """The module in `precision`, made once for all engines that are built from `given`."""
     made, key = given.shared, f"openvino {precision}"
     if "openvino" not in made:
-        made["openvino"] = _model(given.version)
+        made["openvino"] = _model(given)
     if key not in made:
         options = {
             "PERFORMANCE_HINT": "LATENCY",  # one batch has all threads

@@ -1,6 +1,7 @@
-"""What networks make of all views of some images, averaged. `trainer.training.protocol` counts with it."""
+"""What networks make of all views of some images, averaged. `trainer.training.protocol` counts with it, and a
+replica (`deploy.classifier`) answers with it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import log
 
@@ -38,7 +39,7 @@ def scores(
     For networks that end in global average pooling and a linear layer, as all ResNets do, that is
     what their ordinary forward pass gives: mean and linear layer can change places.
     """
-    return _averaged(_of_one(each, batch, protocol, precision) for each in ensemble)
+    return averaged(_of_one(each, batch, protocol, precision) for each in ensemble)
 
 
 def check_takes(candidate: Candidate, protocol: Protocol) -> None:
@@ -57,25 +58,33 @@ def check_takes(candidate: Candidate, protocol: Protocol) -> None:
         ) from error
 
 
+def of_views(logits: Callable[[Tensor], Tensor], shown: Iterable[Tensor]) -> Tensor:
+    """Log-probabilities of one network, float64 (B, classes): what `logits` makes of each of the views that
+    are `shown`, averaged."""
+    return averaged(log_probabilities(logits(view)) for view in shown)
+
+
+def log_probabilities(logits: Tensor) -> Tensor:
+    """(B, classes) → float64 (B, classes)"""
+    return logits.double().log_softmax(dim=1)
+
+
+def averaged(each: Iterable[Tensor]) -> Tensor:
+    """Log of the mean probability. In logarithms, for a probability that rounds to zero would make
+    the loss infinite."""
+    rows = torch.stack(list(each))
+    return rows.logsumexp(dim=0) - log(len(rows))
+
+
 def _of_one(
     candidate: Candidate, batch: slice, protocol: Protocol, precision: torch.autocast
 ) -> Tensor:
     mean = candidate.pixel_mean
     pixels = candidate.images.pixels[batch].to(mean.device)
-    return _averaged(
-        _log_probabilities(candidate.network, view, precision)
-        for view in views(protocol, pixels, mean, candidate.transform)
-    )
 
+    def logits(view: Tensor) -> Tensor:
+        with precision:
+            found: Tensor = candidate.network(view)
+        return found
 
-def _log_probabilities(network: nn.Module, view: Tensor, precision: torch.autocast) -> Tensor:
-    with precision:
-        logits: Tensor = network(view)
-    return logits.double().log_softmax(dim=1)
-
-
-def _averaged(each: Iterable[Tensor]) -> Tensor:
-    """Log of the mean probability. In logarithms, for a probability that rounds to zero would make
-    the loss infinite."""
-    rows = torch.stack(list(each))
-    return rows.logsumexp(dim=0) - log(len(rows))
+    return of_views(logits, views(protocol, pixels, mean, candidate.transform))
