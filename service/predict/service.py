@@ -128,8 +128,12 @@ class Predictor:
         self, project: str, who: Who, *, kind: str, body: bytes, query: Mapping[str, int | str]
     ) -> Outcome:
         path = plan.predict_route(project, who.model, who.version)
-        # Nothing is computed that nobody waits for.
-        headers = {TIMEOUT_HEADER: str(WAITS_S), "Content-Type": kind}
+        headers = {
+            TIMEOUT_HEADER.encode(): str(
+                WAITS_S
+            ).encode(),  # nothing is computed that nobody waits for
+            b"content-type": kind.encode("latin-1"),  # as it came, whatever it says
+        }
         try:
             return await self.replicas.post(path, content=body, params=dict(query), headers=headers)
         except httpx.HTTPError as error:

@@ -122,6 +122,7 @@ def test_a_deployment_shows_what_is_wanted_and_what_is(client: Client) -> None:
         "alias": None,
         "replicas": {"min": 1, "max": 1, "idle_s": 300},
         "canary": None,
+        "protocol": "center",
         "back_from": None,
     }
     assert (shown["state"], shown["version"], shown["serving_version"]) == ("starting", 2, None)
@@ -130,6 +131,7 @@ def test_a_deployment_shows_what_is_wanted_and_what_is(client: Client) -> None:
         "alias": None,
         "replicas": {"min": 2, "max": 2, "idle_s": 300},
         "canary": None,
+        "protocol": "center",
         "back_from": None,
     }
     assert client.ask("DELETE", path).status_code == 202

@@ -162,7 +162,7 @@ def test_json_alone_will_do(ready: World) -> None:
         "model_name": "digits",
         "model_version": "1",
         "id": "a",
-        "parameters": {"preprocessing": "abc"},
+        "parameters": {"preprocessing": "abc", "protocol": "center"},
     }
     assert output.pop("data") == [float(np.float32(odds)) for odds in ODDS]
     assert output == {"name": "probabilities", "datatype": "FP32", "shape": [1, 10]}
@@ -174,6 +174,15 @@ def test_parameters_that_mean_nothing_here_do_nothing(ready: World) -> None:
     odd = {"priority": 1, "timeout": 5, "note": "x"}
     sent = request(parameters=odd, image={"parameters": {"content_type": "base64"}})
     assert ready.service.client.post(INFER, json=sent).status_code == 200
+
+
+def test_the_protocol_is_a_parameter(ready: World) -> None:
+    sent = request(parameters={"protocol": "10-crop"})
+    assert ready.service.client.post(INFER, json=sent).status_code == 200
+    assert ready.asked[-1].url.params["protocol"] == "10-crop"
+    assert "protocol" in error(
+        ready.service.client.post(INFER, json=request(parameters={"protocol": "x"})), 422
+    )
 
 
 BAD: list[tuple[dict[str, Any], str]] = [

@@ -156,6 +156,40 @@ def test_pictures_of_every_kind_get_the_answer_of_a_direct_forward_pass(world: W
         assert given == pytest.approx(expected, abs=1e-5), kind
 
 
+def test_an_ensemble_is_asked_at_the_service_and_at_serves_own_address(world: World) -> None:
+    known = dict(world.register() for _ in range(2))
+    body = {"ensemble": [{"model": "shapes", "version": number} for number in known]}
+    assert world.client.put("/models/both/deployment", json=body).status_code == 202
+
+    def ready() -> dict[str, Any] | None:
+        shown: dict[str, Any] = world.client.get("/models/both/deployment").json()
+        return shown if shown["state"] == "ready" else None
+
+    shown = until(ready, within_s=60)
+    by_each = [probabilities(written, PNG) for written in known.values()]
+    expected = dict(enumerate(sum(each) / len(by_each) for each in zip(*by_each, strict=True)))
+    query, kind = {"model": "both", "top_k": 10}, {"Content-Type": "image/png"}
+    serve = f"{world.parts.settings.serve_address}{shown['serve_path']}"
+    for protocol in ("center", "10-crop"):
+        asked: dict[str, Any] = {"params": query | {"protocol": protocol}, "headers": kind}
+        answer = world.client.post("/predict", content=PNG, **asked)
+        assert answer.status_code == 200, answer.text
+        assert answer.json() == httpx.post(serve, content=PNG, timeout=60, **asked).json()
+        assert (answer.json()["protocol"], answer.json()["ensemble"]) == (
+            protocol,
+            body["ensemble"],
+        )
+        if protocol == "center":
+            (result,) = answer.json()["results"]
+            given = {each["index"]: each["probability"] for each in result["predictions"]}
+            assert given == pytest.approx(expected, abs=1e-5)
+    files = [("file", ("a.png", PNG)), ("file", ("b.png", b"text"))]
+    refused = httpx.post(serve, files=files, timeout=60)
+    assert refused.json() == world.client.post("/predict?model=both", files=files).json()
+    assert (refused.status_code, refused.json()["code"]) == (415, "unsupported_media")
+    assert world.client.delete("/models/both/deployment").status_code == 202
+
+
 def test_what_is_no_picture_is_refused_with_its_place(world: World) -> None:
     world.serving()
     frames = [picture(seed) for seed in range(2)]
