@@ -75,10 +75,9 @@ def scraper(administrator: str, metrics: str) -> Authenticate:
     Prometheus by a key of its own. A key that can do everything has no place in its configuration."""
 
     async def authenticate(key: str) -> Caller | None:
-        known = (
-            secrets.compare_digest(key.encode(), one.encode()) for one in (administrator, metrics)
-        )
-        return Caller(ADMINISTRATOR) if any([*known]) else None
+        keys = (administrator, metrics)
+        same = [secrets.compare_digest(key.encode(), known.encode()) for known in keys]
+        return Caller(ADMINISTRATOR) if any(same) else None
 
     return authenticate
 

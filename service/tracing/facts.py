@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, exists, select
 
-from service.db.tables import AttemptRow
-from service.lifecycle import Job
+from service.db.tables import AttemptRow, EventRow
+from service.lifecycle import Job, State
 from service.tracing.story import Facts, Kept
 from trainer.contract import attempts, checkpoints, layout
 from trainer.contract.attempts import MetricPoint, Outcome, Started
@@ -19,9 +19,16 @@ MOST_KEPT = 20
 
 
 def read(engine: Engine, objects: ObjectStore, job: Job) -> Facts | None:
-    """Of the newest attempt; None if there was none. Raises what the database and the store raise."""
+    """Of the newest attempt; None if there was none, or if it ended before `job` came into its state: then
+    the job was in line again, and was told of. Raises what the database and the store raise."""
+    in_line_since = exists().where(
+        EventRow.job_id == job.id,
+        EventRow.attempt == job.attempt,
+        EventRow.to_state == State.QUEUED.value,
+        EventRow.at <= job.changed_at,
+    )
     mine = select(AttemptRow.created_at, AttemptRow.submitted_at).where(
-        AttemptRow.job_id == job.id, AttemptRow.number == job.attempt
+        AttemptRow.job_id == job.id, AttemptRow.number == job.attempt, ~in_line_since
     )
     with engine.connect() as connection:
         row = connection.execute(mine).first()

@@ -15,10 +15,11 @@ from service.tracing import otlp, spans
 from service.tracing.spans import place
 from service.tracing.story import Facts, told
 from tests.api.conftest import LEAST, Service, serving
-from tests.jobs.making import NOW, begin, job, measure, point, save_checkpoint, succeed
+from tests.jobs.making import NOW, begin, fail, job, measure, point, save_checkpoint, succeed
 from tests.tracing.collector import Received, attributes, collecting
 from tests.waiting import until
 from trainer.contract.names import submission_id
+from trainer.contract.reasons import Code, reason
 
 CALLER = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
 
@@ -83,6 +84,25 @@ def test_a_job_is_one_trace_from_the_request_to_the_end(
         "residual.attempt": 1,
         "residual.reason": "completed",
     }
+
+
+def test_an_attempt_that_ended_before_the_job_was_cancelled_is_told_once(
+    service: Service, collector: Received
+) -> None:
+    made = service.started()
+    begin(service.objects, made.id, 1)
+    service.cluster.cpus = 0  # it stays in line
+    why = reason(Code.WORKER_LOST, "A test says so.")
+    fail(service.objects, made.id, 1, why)
+    service.cluster.submitted[submission_id(made.id, 1)] = Sighting.ENDED
+    service.parts.reconciler.tick()
+    assert service.job(made.id).state is State.QUEUED
+    service.client.post(f"/jobs/{made.id}/cancel")
+    service.parts.reconciler.tick()
+    assert service.job(made.id).state is State.CANCELLED
+    _flush(service)
+    assert attributes(collector.named("attempt"))["residual.reason"] == "worker_lost"
+    assert [span.name for span in collector.spans].count("queued") == 2
 
 
 def test_a_callers_trace_is_gone_on_with_and_linked_to_the_jobs(
