@@ -69,10 +69,11 @@ def run(
     seed: int,
     say: Callable[[str], None],
     parts: tuple[str, ...] = ALL,
+    within_s: float = NEXT_STEP_WITHIN_S,
 ) -> dict[str, object]:
     """`n` nodes killed, cut off and added, each while another job trains. Nothing is kept in `folder`."""
     with site(head_cpus=1) as there:
-        trial = _Trial(there, random.Random(seed), say)
+        trial = _Trial(there, random.Random(seed), say, within_s)
         for workers in (3, 2) if "together" in parts else (2,):
             trial.alone(workers)
         for part in parts:
@@ -90,6 +91,8 @@ class _Trial:
     site: Site
     chance: random.Random
     say: Callable[[str], None]
+    within_s: float
+    """The longest that a next step may take."""
     result: Result = field(default_factory=Result)
     weights: dict[int, str] = field(default_factory=dict)
     """Number of workers → SHA-256 of what they come to on one host."""
@@ -220,7 +223,7 @@ class _Trial:
             assert time.monotonic() < began + ENDS_WITHIN_S, f"{job} makes no step any more"
             time.sleep(LOOK_EVERY_S)
         took = round(time.monotonic() - began, 1)
-        self.right(took <= NEXT_STEP_WITHIN_S, f"the next step came after {took} s")
+        self.right(took <= self.within_s, f"the next step came after {took} s")
         return took
 
     def came_to_the_same(self, job: str, *, workers: int) -> None:
