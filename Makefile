@@ -9,7 +9,7 @@ ARGS ?=
 # Without compiled bytecode every process of Ray takes 2.6 times as long to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup check fix test demo up bench chaos degradation sweep docs clean
+.PHONY: help setup check fix test demo up bench chaos containers degradation sweep docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ bench: $(STAMP) ## The figures of the README, on this machine
 
 chaos: $(STAMP) ## Kill and freeze the service's processes, for hours; ARGS="kills --n 20" for one experiment
 	$(VENV)/bin/python -m tests.chaos $(or $(ARGS),all)
+
+containers: $(STAMP) ## Build the image, bring compose up, kill each service; needs root and podman
+	$(VENV)/bin/python -m tests.containers $(ARGS)
 
 degradation: $(STAMP) ## The degradation experiment and its picture, in about 20 minutes on two cores
 	$(VENV)/bin/python -m benchmarks.degradation $(ARGS)
