@@ -9,7 +9,7 @@ ARGS ?=
 # Without compiled bytecode every process of Ray takes 2.6 times as long to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup check fix test demo up bench chaos hosts degradation sweep docs clean
+.PHONY: help setup check fix test demo up bench chaos hosts containers degradation sweep docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ hosts: $(STAMP) ## A Ray on several hosts (namespaces of this one, as root): nod
 	$(VENV)/bin/pytest tests/hosts
 	$(VENV)/bin/python -m tests.chaos nodes $(ARGS)
 	$(VENV)/bin/python -m tests.chaos partitions $(ARGS)
+
+containers: $(STAMP) ## Build the image, bring compose up, kill each service; needs root and podman
+	$(VENV)/bin/python -m tests.containers $(ARGS)
 
 degradation: $(STAMP) ## The degradation experiment and its picture, in about 20 minutes on two cores
 	$(VENV)/bin/python -m benchmarks.degradation $(ARGS)

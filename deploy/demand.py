@@ -1,5 +1,5 @@
-"""Tells Ray's autoscaler how large a cluster the line needs: what is in use, and what queued jobs ask for. Jobs
-wait in the service's own line, where the autoscaler sees none. Runs beside a cluster that has one."""
+"""Tells Ray's autoscaler how large a cluster the line needs: what is in use, and what queued jobs ask for.
+Jobs wait in the service's own line, where it sees none. Runs beside a cluster that has an autoscaler."""
 
 import argparse
 import json

@@ -15,7 +15,6 @@ from http import HTTPStatus
 from pathlib import Path
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-BUCKET = "residual"
 TIMEOUT_S = 10
 
 Files = Mapping[str, str]
@@ -40,12 +39,13 @@ def database(token: Callable[[], str]) -> Files:
 
 
 def storage(token: Callable[[], str]) -> Files:
-    """SeaweedFS's only identity, as it reads it and as AWS's libraries do."""
+    """SeaweedFS's only identity, as it reads it and as AWS's libraries do. It makes its own bucket, which
+    SeaweedFS allows to an administrator of all buckets only."""
     key, secret = token()[:20], token()
     identity = {
         "name": "residual",
         "credentials": [{"accessKey": key, "secretKey": secret}],
-        "actions": [f"{what}:{BUCKET}" for what in ("Admin", "Read", "Write", "List", "Tagging")],
+        "actions": ["Admin"],
     }
     return {
         "s3.json": json.dumps({"identities": [identity]}),

@@ -1,0 +1,88 @@
+"""The image and the compose file as people use them: `make containers`. Builds, brings up, has a job finish,
+kills each service and has another finished, tells a worker to go, and removes all that it made."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.containers import images
+from tests.containers.engine import Engine
+from tests.containers.stack import SERVICES, Stack
+
+LONG = {
+    "arch": "resnet20",
+    "dataset": "digits",
+    "epochs": 2_000,
+    "checkpoint_every": {"steps": 20},
+}
+
+
+def say(what: str) -> None:
+    print(what, flush=True)  # noqa: T201
+
+
+def restricted(engine: Engine) -> None:
+    """As any user that no file belongs to, on a read-only root, without capabilities."""
+    words = ("--read-only", "--cap-drop=all", "--security-opt=no-new-privileges", "--network=none")
+    told = engine.run("podman", "run", "--rm", *words, images.RESIDUAL, "store", "--help")
+    assert "verify" in told
+    asked = ("-c", "import os; print(os.getuid(), open('/proc/self/status').read())")
+    seen = engine.run(
+        "podman", "run", "--rm", *words, "--entrypoint=python", images.RESIDUAL, *asked
+    )
+    assert seen.startswith("10001 ")
+    assert "CapEff:\t0000000000000000" in seen
+    say("the image runs as 10001, read-only, without capabilities")
+
+
+def killed(stack: Stack, service: str) -> None:
+    stack.kill(service)
+    ready = stack.until(stack.ready, 300)
+    job = stack.job()
+    done = stack.until(lambda: stack.finished(job), 400)
+    say(f"{service} killed: ready again after {ready:.0f} s, a job finished {done:.0f} s later")
+
+
+def told_to_go(stack: Stack) -> None:
+    """A worker's container is stopped: what trains there keeps a checkpoint, and goes on when it is back."""
+    job = stack.ask("POST", "/jobs", LONG).raise_for_status().json()["id"]
+    stack.until(
+        lambda: bool(stack.ask("GET", f"/jobs/{job}/checkpoints").json()["checkpoints"]), 300
+    )
+    stack.engine.run("podman", "stop", "--time=60", stack.container("ray-worker"))
+    stack.until(lambda: stack.ask("GET", f"/jobs/{job}").json()["attempt"] > 1, 300)
+    seen = stack.ask("GET", f"/jobs/{job}/events").json()["items"]
+    assert any(each["reason"] and each["reason"]["code"] == "preempted" for each in seen), seen
+    stack.until(lambda: stack.ask("GET", f"/jobs/{job}").json()["state"] == "running", 300)
+    stack.ask("POST", f"/jobs/{job}/cancel").raise_for_status()
+    say("a worker was told to go: its job kept a checkpoint, and went on when it was back")
+
+
+def main() -> None:
+    kept = os.environ.get("CONTAINERS_FOLDER")  # keeps images from one run to the next
+    engine = Engine(
+        Path(kept or tempfile.mkdtemp(prefix="rc-", dir="/tmp"))
+    )  # short, as sockets want
+    engine.prepare()
+    try:
+        images.all_of_them(engine)
+        restricted(engine)
+        stack = Stack.of(engine)
+        try:
+            stack.up()
+            job = stack.job()
+            done = stack.until(lambda: stack.finished(job), 400)
+            say(f"compose is up, and a job finished after {done:.0f} s")
+            for service in sys.argv[1:] or SERVICES:
+                killed(stack, service)
+            told_to_go(stack)
+        finally:
+            stack.down()
+    finally:
+        if kept is None:
+            engine.remove()
+
+
+if __name__ == "__main__":
+    main()

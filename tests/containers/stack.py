@@ -1,0 +1,106 @@
+"""The compose file, brought up by podman-compose: jobs are sent to it, and its services are killed."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from service.local.ports import free_ports
+from tests.containers.engine import Engine
+from tests.containers.images import RESIDUAL
+from tests.containers.manifests import ROOT
+
+SERVICES = ("database", "storage", "ray-head", "ray-worker", "api")
+JOB = {"arch": "resnet20", "dataset": "digits", "epochs": 2}
+READY_WITHIN_S = 300.0
+DONE_WITHIN_S = 400.0
+LOOK_EVERY_S = 1.0
+
+
+@dataclass
+class Stack:
+    """One compose project."""
+
+    engine: Engine
+    port: int
+    name: str = "residual-containers"
+    key: str = ""
+
+    @classmethod
+    def of(cls, engine: Engine) -> "Stack":
+        return cls(engine, free_ports(1)[0])
+
+    def compose(self, *words: str) -> str:
+        file = str(ROOT / "docker-compose.yml")
+        settings = {"RESIDUAL_IMAGE": RESIDUAL, "RESIDUAL_PORT": str(self.port)}
+        command = ("podman-compose", "-p", self.name, "-f", file, *words)
+        return self.engine.run(*command, timeout_s=400, **settings)
+
+    def up(self) -> None:
+        """From nothing. Where no systemd asks for it, the database's health is looked at here."""
+        self.compose("up", "-d", "--no-build", "database", "storage")
+        self.until(self.healthy, READY_WITHIN_S)
+        self.compose("up", "-d", "--no-build", *SERVICES)
+        self.until(self.ready, READY_WITHIN_S)
+        self.key = self.engine.run("podman", "exec", self.container("api"), "residual", "key")
+
+    def down(self) -> None:
+        self.compose("down", "--volumes", "--timeout", "2")
+
+    def container(self, service: str) -> str:
+        return f"{self.name}_{service}_1"
+
+    def healthy(self) -> bool:
+        return self.engine.true("podman", "healthcheck", "run", self.container("database"))
+
+    def ready(self) -> bool:
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.port}/readyz", timeout=20).is_success
+        except httpx.TransportError:
+            return False
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        headers = {"Authorization": f"Bearer {self.key}"}
+        url = f"http://127.0.0.1:{self.port}{path}"
+        return httpx.request(method, url, json=body, headers=headers, timeout=30)
+
+    def job(self) -> str:
+        """Sends one; its id."""
+        return str(self.ask("POST", "/jobs", JOB).raise_for_status().json()["id"])
+
+    def finished(self, job: str) -> bool:
+        """Whether it succeeded. Raises RuntimeError when it ended otherwise."""
+        try:
+            answer = self.ask("GET", f"/jobs/{job}")
+        except httpx.TransportError:
+            return False
+        if answer.is_error:
+            return False
+        seen = answer.json()
+        if seen["state"] in ("failed", "cancelled"):
+            raise RuntimeError(f"{job} {seen['state']}: {json.dumps(seen['reason'])}")
+        return bool(seen["state"] == "succeeded")
+
+    def kill(self, service: str) -> None:
+        """At once."""
+        self.engine.run("podman", "kill", self.container(service))
+
+    def mend(self) -> None:
+        """Start what has ended, as an engine's restart policy does. Podman's own needs a systemd."""
+        for service in SERVICES:
+            words = ("podman", "inspect", "--format={{.State.Status}}", self.container(service))
+            if self.engine.run(*words) == "exited":
+                self.engine.run("podman", "start", self.container(service))
+
+    def until(self, come: Callable[[], bool], within_s: float) -> float:
+        """Seconds that it took. Raises TimeoutError."""
+        began = time.monotonic()
+        while not come():
+            self.mend()
+            if time.monotonic() - began > within_s:
+                raise TimeoutError(f"{come} did not come true within {within_s:.0f} s")
+            time.sleep(LOOK_EVERY_S)
+        return time.monotonic() - began
