@@ -25,6 +25,11 @@ def api(token: Callable[[], str]) -> Files:
     return {"key": token()}
 
 
+def metrics(token: Callable[[], str]) -> Files:
+    """Opens the API's `/metrics` to Prometheus, and nothing else."""
+    return {"key": token()}
+
+
 def ray(token: Callable[[], str]) -> Files:
     return {"token": token()}
 
@@ -57,7 +62,7 @@ def grafana(token: Callable[[], str]) -> Files:
     return {"password": token()}
 
 
-THINGS = {each.__name__: each for each in (api, ray, database, storage, grafana)}
+THINGS = {each.__name__: each for each in (api, metrics, ray, database, storage, grafana)}
 """Each is made whole or not at all, so that a set-up that was killed can be run again."""
 
 

@@ -129,9 +129,8 @@ class Predictor:
     ) -> Outcome:
         path = plan.predict_route(project, who.model, who.version)
         headers = {
-            TIMEOUT_HEADER.encode(): str(
-                WAITS_S
-            ).encode(),  # nothing is computed that nobody waits for
+            # Nothing is computed that nobody waits for.
+            TIMEOUT_HEADER.encode(): b"%d" % WAITS_S,
             b"content-type": kind.encode("latin-1"),  # as it came, whatever it says
         }
         try:

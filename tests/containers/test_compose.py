@@ -64,8 +64,9 @@ def test_a_secret_goes_to_those_who_need_it() -> None:
     }
     ray = {"ray-head", "ray-worker", "ray-worker-gpu"}
     assert given == {
-        "api": {"api", "prometheus"},
-        "ray": {"api", *ray},
+        "api": {"api"},
+        "metrics": {"api", "prometheus"},
+        "ray": {"api", "prometheus", *ray},
         "database": {"api", "database"},
         "storage": {"api", "storage", *ray},
         "grafana": {"grafana"},

@@ -52,8 +52,19 @@ def test_the_alerts_fire_when_they_should() -> None:
     promtool("test", "rules", CASES)
 
 
-def test_prometheus_takes_the_configuration() -> None:
-    promtool("check", "config", "--syntax-only", RULES.with_name("prometheus.yml"))
+def test_containers_are_scraped_as_a_laptop_is() -> None:
+    plain, compose = (
+        yaml.safe_load(RULES.with_name(name).read_text())
+        for name in ("prometheus.yml", "compose.yml")
+    )
+    for each in (plain, compose):
+        each["jobs"] = [job["job_name"] for job in each.pop("scrape_configs")]
+    assert plain == compose
+
+
+@pytest.mark.parametrize("name", ["prometheus.yml", "compose.yml"])
+def test_prometheus_takes_the_configuration(name: str) -> None:
+    promtool("check", "config", "--syntax-only", RULES.with_name(name))
 
 
 @pytest.mark.parametrize("jobs", [0, 3])
