@@ -110,6 +110,7 @@ def test_in_a_cluster_a_secret_that_is_there_stays() -> None:
     with kubernetes(there) as url:
         assert into_cluster(url, "residual", "account", None, counted()) == [
             "api",
+            "metrics",
             "ray",
             "database",
         ]
