@@ -21,7 +21,7 @@ Sample = tuple[tuple[str, ...], float]
 """The values of the labels, and the value."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # a registry tells its collectors apart by identity
 class Gauges:
     """A collector of Prometheus' client library: every scrape asks anew."""
 

@@ -89,11 +89,12 @@ class Predictor:
         it is None. Requests with the same `key` are answered by the same version. Raises what it means
         when no replica says anything, or nobody is there to ask."""
         with self.room:
+            body = await sent.body()  # one that is too large is that, whoever would answer
             dice = dice_of(key) if key else self.dice()
             find = partial(self._who, project, model, version, alias)
             who = await find(dice)
             query = {"top_k": top_k or ALL, "protocol": protocol or who.protocol}
-            post = partial(self._post, project, kind=sent.kind, body=await sent.body(), query=query)
+            post = partial(self._post, project, kind=sent.kind, body=body, query=query)
             outcome = await post(who)
             if _failed(outcome):
                 # A replica died, or a switch to another version came between finding and asking. What a
