@@ -125,9 +125,9 @@ class Reconciler:
             return False
         holding = self.attendant.store.holding()
         for held in holding:
-            if not self._leads():  # the tick took long, and another program took over
-                return False
-            self._attend(held, glance)
+            self._attend(held, glance)  # which asks for the lease again before it acts
+        if not self._leads():  # the looks took long, and another program took over
+            return False
         self._see_off(holding)
         if self._ending is None:
             self._safely("line", partial(self._admit, glance))
@@ -165,8 +165,11 @@ class Reconciler:
 
     def _grow(self) -> None:
         """One job at a time: the next one sees what that left."""
-        holding, spare, attendant = self._holding(), self._line.spare, self.attendant
-        if spare is None or any(attendant.lookout.is_halted(job) for job in holding):
+        spare, attendant = self._line.spare, self.attendant
+        if spare is None:
+            return
+        holding = self._holding()
+        if any(attendant.lookout.is_halted(job) for job in holding):
             return
         found = growth(holding, spare, self.quotas, now=attendant.clock())
         if found and self._leads():
