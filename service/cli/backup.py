@@ -10,7 +10,7 @@ import typer
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.backup import place
+from service.backup import place, removing
 from service.backup.making import Maker, Told
 from service.backup.place import Unusable
 from service.backup.restoring import NotEmpty, Restorer
@@ -31,12 +31,18 @@ Where = Annotated[str, typer.Argument(metavar="FOLDER|s3://…", help="Where bac
 DataDir = Annotated[Path | None, typer.Option(help="The service's. Default: RESIDUAL_DATA_DIR's.")]
 
 
-def backup(where: Where, data_dir: DataDir = None) -> None:
+def backup(
+    where: Where,
+    data_dir: DataDir = None,
+    keep: Annotated[
+        int | None, typer.Option(min=1, help="Then remove all but so many of the newest.")
+    ] = None,
+) -> None:
     """Back up the database and the object store, also while the service runs.
 
-    Several backups may lie in one place: what has not changed is there once. S3's keys and endpoint are
-    those of the AWS_… variables. Exit status 1 also when the store has something damaged: what it is, is
-    said, and the backup is made without it.
+    Several backups may lie in one place, made one after the other: what has not changed is there once. S3's
+    keys and endpoint are those of the AWS_… variables. Exit status 1 also when the store has something
+    damaged: what it is, is said, and the backup is made without it.
     """
     settings = _settings(data_dir)
     with _explained(), _progress() as told:
@@ -52,6 +58,8 @@ def backup(where: Where, data_dir: DataDir = None) -> None:
     )
     for sentence in made.damaged:
         typer.echo(f"damaged: {sentence}", err=True)
+    if keep is not None:
+        _remove_old(into, keep)
     if made.damaged:
         raise CommandFailed(f"the backup is made, without {len(made.damaged)} that are damaged")
 
@@ -94,6 +102,16 @@ def restore(
         f"objects of {_megabytes(meta.bytes)}; {restored.closed} jobs were at work, and go on from their "
         "newest checkpoints when the service starts"
     )
+
+
+def _remove_old(kept: ObjectStore, keep: int) -> None:
+    with _explained():
+        removed = removing.all_but(kept, keep)
+    if removed.names:
+        typer.echo(
+            f"removed {', '.join(removed.names)}: {removed.objects} objects of "
+            f"{_megabytes(removed.bytes)}"
+        )
 
 
 def _settings(data_dir: Path | None) -> Settings:

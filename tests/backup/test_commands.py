@@ -54,6 +54,12 @@ def test_a_backup_is_brought_back_by_two_commands(
     assert residual("restore", "kept", "--data-dir", "new", "--replace").startswith("restored ")
 
 
+def test_old_backups_are_removed_when_that_is_asked_for(world: World, residual: Residual) -> None:
+    first = residual("backup", "kept", "--keep=1", of=world).split()[1].rstrip(":")
+    assert "removed" not in residual("backup", "kept", of=world)
+    assert f"removed {first}, " in residual("backup", "kept", "--keep=1", of=world)
+
+
 def test_nothing_is_brought_back_under_a_running_service(
     world: World, residual: Residual, tmp_path: Path
 ) -> None:
