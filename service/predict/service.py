@@ -15,6 +15,7 @@ from service.deployments.known import Known
 from service.errors import ModelUnavailable, Unavailable
 from service.models.service import Models
 from service.predict.answers import own_words
+from service.predict.transport import AiohttpTransport
 from trainer.contract.evaluation import Protocol
 from trainer.contract.serving import TIMEOUT_HEADER
 
@@ -143,11 +144,8 @@ class Predictor:
 def connect(address: str) -> httpx.AsyncClient:
     """A client of Ray Serve's HTTP proxy; nothing is asked of it yet."""
     # The proxy closes idle connections after 90 s; one that it may be closing is not used.
-    # As many as there are requests: one that waited here for a connection could not be refused.
-    limits = httpx.Limits(
-        max_connections=None, max_keepalive_connections=INSIDE, keepalive_expiry=30
-    )
-    return httpx.AsyncClient(base_url=address, timeout=TIMEOUT, limits=limits, trust_env=False)
+    transport = AiohttpTransport(keepalive_expiry=30)
+    return httpx.AsyncClient(base_url=address, timeout=TIMEOUT, transport=transport)
 
 
 def dice_of(key: str) -> float:
