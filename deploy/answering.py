@@ -101,7 +101,7 @@ class Answering:
         question, deadline = reading.question(request, self._args), _deadline(request.headers)
         protocol = question.protocol or "center"
         self._check(protocol)
-        images = await reading.images(request)
+        images = await reading.images(reading.bounded(request, self._args.max_bytes))
         most = INSIDE // images_worth(protocol)
         if len(images) > most:
             raise Refused(INVALID, f"send {most} images at most in a request by {protocol}")

@@ -8,9 +8,16 @@ from pydantic_core import from_json
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 from starlette.requests import Request
+from starlette.types import Message
 
 from deploy.refusing import Refused, at_fault, invalid
-from trainer.contract.problems import INVALID, MALFORMED, NOT_FOUND, UNSUPPORTED_MEDIA
+from trainer.contract.problems import (
+    INVALID,
+    MALFORMED,
+    NOT_FOUND,
+    TOO_LARGE,
+    UNSUPPORTED_MEDIA,
+)
 from trainer.contract.serving import (
     IMAGE_TYPES,
     MAX_IMAGES,
@@ -48,6 +55,23 @@ def question(request: Request, args: ReplicaArgs) -> Question:
             "own path, or the service",
         )
     return asked
+
+
+def bounded(request: Request, most: int) -> Request:
+    """The same, of which no more than `most` bytes are read: more raises Refused. At the service's address
+    the service has refused it before."""
+    left = most
+
+    async def counted() -> Message:
+        nonlocal left
+        message = await request.receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            said = f"the body of a request has at most {most} bytes; send fewer images, or smaller ones"
+            raise Refused(TOO_LARGE, said)
+        return message
+
+    return Request(request.scope, counted)
 
 
 async def images(request: Request) -> list[bytes]:

@@ -155,7 +155,11 @@ def put_together(settings: Settings, outside: Outside) -> Parts:
     deployed = DeploymentStore(engine)
     deployments = Deployments(deployed, models, utc_now)
     options = ReplicaOptions(
-        storage_url, settings.replica_cpus, settings.replica_gpus, settings.serve_engine
+        storage_url,
+        settings.replica_cpus,
+        settings.replica_gpus,
+        settings.serve_engine,
+        settings.max_image_bytes,
     )
     rollout = Rollout(deployed, outside.serve, options, utc_now)
     replicas = predict.connect(outside.serve_address)

@@ -28,6 +28,8 @@ class ReplicaOptions:
     """CPUs it reserves; 0 shares those of training."""
     gpus: float
     engine: Engine = "auto"
+    max_bytes: int = 20 << 20
+    """Of a request's body, as the service itself takes it."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,7 @@ def _application(deployment: Deployment, version: int, options: ReplicaOptions) 
         # One that reserves nothing shares the whole machine.
         threads=max(1, int(options.cpus)) if options.cpus else 0,
         engine=options.engine,
+        max_bytes=options.max_bytes,
     )
     canary = deployment.canary
     serves = version in (deployment.serving_version, deployment.target)

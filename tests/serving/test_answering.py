@@ -210,6 +210,21 @@ def test_a_replica_itself_takes_all_that_the_service_takes(world: World) -> None
     run(body)
 
 
+@pytest.mark.parametrize("kind", ["image/png", "application/json", PACKED, "multipart"])
+def test_a_body_over_the_limit_is_refused_however_it_comes(world: World, kind: str) -> None:
+    too_long = b"0" * (ARGS.max_bytes + 1)
+
+    async def body() -> None:
+        request: dict[str, Any] = {"content": too_long, "headers": {"Content-Type": kind}}
+        if kind == "multipart":
+            request = {"files": [("file", ("a.png", too_long))]}
+        said = refusal(await world.send(**request))
+        assert (said["status"], said["code"]) == (413, "too_large")
+        assert f"at most {ARGS.max_bytes} bytes" in said["detail"]
+
+    run(body)
+
+
 @pytest.mark.parametrize(
     ("query", "status", "hint"),
     [

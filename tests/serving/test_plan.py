@@ -29,7 +29,7 @@ from service.deployments.serve import SeenApplication
 from trainer.contract.evaluation import EvaluatedModel
 from trainer.contract.serving import APPLICATION, DEPLOYMENT, ReplicaArgs
 
-OPTIONS = ReplicaOptions(store="file:///objects", cpus=2.5, gpus=0)
+OPTIONS = ReplicaOptions(store="file:///objects", cpus=2.5, gpus=0, max_bytes=1000)
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 STATUSES = ("NOT_STARTED", "DEPLOYING", "RUNNING", "UNHEALTHY", "DEPLOY_FAILED", "DELETING")
 
@@ -66,6 +66,7 @@ def test_an_application_says_all_that_a_replica_needs() -> None:
         version=3,
         members=(EvaluatedModel(name="digits", version=3, prefix="models/default/digits/000003"),),
         threads=2,
+        max_bytes=1000,
     )
     (replica,) = application["deployments"]
     assert replica["name"] == DEPLOYMENT

@@ -54,6 +54,8 @@ class ReplicaArgs(BaseModel, frozen=True, extra="forbid", use_attribute_docstrin
     """Of one forward pass on a CPU; 0 takes as many as the machine has."""
     engine: Engine = "auto"
     """See `trainer/engines`."""
+    max_bytes: int = 20 << 20
+    """Of a request's body."""
 
 
 class Question(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=True):
