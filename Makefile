@@ -9,7 +9,7 @@ ARGS ?=
 # Without compiled bytecode every process of Ray takes 2.6 times as long to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup check fix test demo up bench chaos hosts containers degradation sweep docs clean
+.PHONY: help setup check fix test long demo up bench chaos hosts containers degradation sweep docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,13 +31,16 @@ fix: $(STAMP) ## Let ruff mend what it can
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-test: $(STAMP) ## Run all tests; ARGS="tests/api -k keys" for some of them
+test: $(STAMP) ## Run the tests; ARGS="tests/api -k keys" for some of them
 ifeq ($(strip $(ARGS)),)
-	$(VENV)/bin/pytest -n logical --maxprocesses 4 -m "not ray"
-	$(VENV)/bin/pytest -m ray
+	$(VENV)/bin/pytest -n logical --maxprocesses 4 -m "not ray and not long"
+	$(VENV)/bin/pytest -m "ray and not long"
 else
 	$(VENV)/bin/pytest $(ARGS)
 endif
+
+long: $(STAMP) ## Run the tests that `make test` leaves out: a quarter of an hour of further chaos in short
+	$(VENV)/bin/pytest -m long
 
 demo: $(STAMP) ## Train, register, deploy and ask a ResNet-20, in minutes; ARGS=--keep leaves it running
 	$(VENV)/bin/residual demo $(ARGS)

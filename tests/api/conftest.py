@@ -26,6 +26,9 @@ from trainer.contract.objects.store import ObjectStore
 KEY = "the-key-of-these-tests"
 LEAST = {"arch": "resnet8", "dataset": "digits"}
 
+_document: list[dict[str, Any]] = []
+"""The API's, once an application had to build it: the same for all, and slower than most tests."""
+
 
 @dataclass
 class Service:
@@ -66,8 +69,11 @@ def serving(data_dir: Path, database_url: str | None = None, **more: Any) -> Ite
     parts = put_together(settings, outside)
     parts.reconciler.tick()  # as after the first half second: the cluster has been seen
     app = create_app(parts)
+    app.openapi_schema = next(iter(_document), None)
     client = TestClient(app, headers={"Authorization": f"Bearer {KEY}"})
     yield Service(app, parts, cluster, serve, client)
+    if app.openapi_schema is not None:
+        _document[:] = [app.openapi_schema]
     client.close()
     parts.engine.dispose()
 

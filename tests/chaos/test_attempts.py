@@ -16,6 +16,7 @@ def test_a_cancelled_job_leaves_nothing_at_whatever_moment_it_was(tmp_path: Path
     assert result["moments"] == {"running": 1, "frozen worker": 1}
 
 
+@pytest.mark.long
 def test_nobody_believes_an_attempt_that_wakes_up_too_late(tmp_path: Path) -> None:
     result = zombies.run(tmp_path, n=1, seed=2, say=print)
     assert result["violations"] == []
@@ -23,6 +24,7 @@ def test_nobody_believes_an_attempt_that_wakes_up_too_late(tmp_path: Path) -> No
     assert result["processes_that_went_on"]
 
 
+@pytest.mark.long
 def test_a_crash_between_two_steps_neither_loses_nor_doubles_a_job(tmp_path: Path) -> None:
     """One of the points, on the real thing; the tests of the reconciler and of training have them all."""
     result = crash_points.run(tmp_path, n=1, seed=1, say=print, points=(Point.AFTER_SUBMIT,))

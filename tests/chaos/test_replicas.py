@@ -7,6 +7,7 @@ from tests.db.server import installed
 
 pytestmark = [
     pytest.mark.ray,
+    pytest.mark.long,
     pytest.mark.skipif(installed() is None, reason="no PostgreSQL: install Debian's postgresql"),
 ]
 

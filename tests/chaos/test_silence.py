@@ -4,7 +4,7 @@ import pytest
 
 from tests.chaos import silence
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.long]
 
 
 def test_a_ray_that_is_silent_or_talks_nonsense_changes_no_job(tmp_path: Path) -> None:

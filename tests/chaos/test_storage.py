@@ -4,7 +4,7 @@ import pytest
 
 from tests.chaos import storage
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.ray, pytest.mark.long, pytest.mark.timeout(900)]
 
 
 def test_no_job_fails_and_none_is_changed_when_its_store_is_in_trouble(tmp_path: Path) -> None:

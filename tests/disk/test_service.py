@@ -12,7 +12,7 @@ from tests.waiting import until
 pytestmark = pytest.mark.ray
 
 BODY: dict[str, Any] = {
-    **{"arch": "resnet8", "dataset": "digits", "epochs": 30, "workers": 1},
+    **{"arch": "resnet8", "dataset": "digits", "epochs": 15, "workers": 1},
     **{"checkpoint_every": {"steps": 5}},
 }
 

@@ -9,8 +9,8 @@ from trainer.contract.objects.local import LocalStore
 
 pytestmark = pytest.mark.ray
 
-EPOCHS = 40
-"""Long enough to be paused in the middle: about half a minute."""
+EPOCHS = 20
+"""Long enough to be paused in the middle: some 15 s."""
 
 
 @pytest.fixture(scope="module")

@@ -86,6 +86,7 @@ def test_asha_ends_the_worse_trials_early(running: Running) -> None:
     assert ended["result"]["trial"]["job"] not in {trial["job"] for trial in stopped}
 
 
+@pytest.mark.long
 def test_optuna_chooses_points_and_goes_on_with_more_of_them(running: Running) -> None:
     rate = {"min": 0.001, "max": 1.0, "log": True}
     ended = _sweep(
@@ -110,9 +111,7 @@ def test_optuna_chooses_points_and_goes_on_with_more_of_them(running: Running) -
 
 
 def test_a_search_whose_driver_is_killed_goes_on_and_tries_nothing_twice(running: Running) -> None:
-    sweep = running.submit(
-        **SHORT, arch="resnet8", space={"seed": [0, 1, 2]}, search={"at_once": 1}
-    )
+    sweep = running.submit(**SHORT, arch="resnet8", space={"seed": [0, 1]}, search={"at_once": 1})
     until(lambda: any(each["state"] == "running" for each in _trials(running, sweep)), within_s=120)
     (driver,) = [
         each
@@ -124,11 +123,11 @@ def test_a_search_whose_driver_is_killed_goes_on_and_tries_nothing_twice(running
     assert (ended["state"], ended["attempt"]) == ("succeeded", 2), ended["reason"]
     trials = _trials(running, sweep)
     assert [(each["number"], each["point"], each["state"]) for each in trials] == [
-        (number, {"seed": number - 1}, "succeeded") for number in (1, 2, 3)
+        (number, {"seed": number - 1}, "succeeded") for number in (1, 2)
     ]
     with running.http() as http:
         attempts = [http.get(f"/jobs/{each['job']}").json()["attempt"] for each in trials]
-    assert attempts == [1, 1, 1]
+    assert attempts == [1, 1]
 
 
 def test_a_cancelled_sweep_leaves_no_trial_behind(running: Running) -> None:

@@ -7,6 +7,7 @@ from tests.hosts.network import unable
 
 pytestmark = [
     pytest.mark.ray,
+    pytest.mark.long,
     pytest.mark.timeout(900),
     pytest.mark.skipif(unable() is not None, reason=str(unable())),
 ]

@@ -60,7 +60,7 @@ class Running:
         progress = self.job(job_id)["progress"]
         return int(progress["step"]) if progress else 0
 
-    def until_ended(self, job_id: str, *, within_s: float = 120) -> dict[str, Any]:
+    def until_ended(self, job_id: str, *, within_s: float = 240) -> dict[str, Any]:
         until(lambda: self.job(job_id)["ended_at"], within_s=within_s)
         return self.job(job_id)
 

@@ -25,7 +25,7 @@ from trainer.contract.objects.open import open_store
 
 pytestmark = pytest.mark.ray
 
-STEPS = 400
+STEPS = 200
 JOB = {
     "arch": "resnet8",
     "dataset": "digits",

@@ -214,7 +214,6 @@ def test_where_no_image_depends_on_the_others_any_shares_are_the_same_training(
     agree(runs[0], runs[2], STEPS)
 
 
-KILLS = 20
 EPOCHS = 16
 OFTEN = small_spec(
     workers=2,
@@ -228,7 +227,10 @@ OFTEN = small_spec(
 
 
 @pytest.mark.timeout(900)
-def test_each_image_is_trained_on_exactly_once_an_epoch_over_twenty_kills(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.long)])
+def test_each_image_is_trained_on_exactly_once_an_epoch_over_kills(
+    tmp_path: Path, kills: int
+) -> None:
     run = Run("often", OFTEN, tmp_path)
     attempts: list[Witnessed] = []
 
@@ -237,8 +239,8 @@ def test_each_image_is_trained_on_exactly_once_an_epoch_over_twenty_kills(tmp_pa
         run.around = attempts[-1]
         return do()
 
-    kills = plan(KILLS, OFTEN, seed=7)
-    killed = [witnessed(partial(run.disturb, kill)) for kill in kills]
+    planned = plan(kills, OFTEN, seed=7)
+    killed = [witnessed(partial(run.disturb, kill)) for kill in planned]
     witnessed(run.finish)
     assert all(killed)
     assert compare.wrong_steps(trained(run), OFTEN.iterations) == []
