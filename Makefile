@@ -33,13 +33,13 @@ fix: $(STAMP) ## Let ruff mend what it can
 
 test: $(STAMP) ## Run the tests; ARGS="tests/api -k keys" for some of them
 ifeq ($(strip $(ARGS)),)
-	$(VENV)/bin/pytest -n logical --maxprocesses 4 -m "not ray and not long"
+	$(VENV)/bin/pytest -n logical --maxprocesses 4 --dist worksteal -m "not ray and not long"
 	$(VENV)/bin/pytest -m "ray and not long"
 else
 	$(VENV)/bin/pytest $(ARGS)
 endif
 
-long: $(STAMP) ## Run the tests that `make test` leaves out: a quarter of an hour of further chaos in short
+long: $(STAMP) ## Run the tests that `make test` leaves out: twenty minutes of further chaos in short
 	$(VENV)/bin/pytest -m long
 
 demo: $(STAMP) ## Train, register, deploy and ask a ResNet-20, in minutes; ARGS=--keep leaves it running

@@ -9,7 +9,7 @@ from tests.disk.tmpfs import disk
 from tests.local.running import Running, end, start
 from tests.waiting import until
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.long]
 
 BODY: dict[str, Any] = {
     **{"arch": "resnet8", "dataset": "digits", "epochs": 15, "workers": 1},

@@ -11,6 +11,7 @@ from PIL import Image
 from tests.e2e.conftest import Trained
 from tests.local.running import Running, end, start
 from tests.waiting import until
+from trainer.engines.choose import TOLERANCE
 
 pytestmark = pytest.mark.ray
 
@@ -58,5 +59,6 @@ def test_it_has_the_same_job_and_model_and_predicts_the_same(
     job = f"/jobs/{trained.id}"
     paths = (job, f"{job}/metrics", f"{job}/events", f"{job}/checkpoints", f"/models/{served}")
     assert answers(again, *paths) == answers(running, *paths)
-    assert predicted(again, served) == pytest.approx(predicted(running, served), abs=1e-5)
+    # Each took the engine that was faster for it, and engines may differ by so much.
+    assert predicted(again, served) == pytest.approx(predicted(running, served), abs=TOLERANCE)
     assert again.key != running.key  # each has its own; a backup holds none

@@ -67,6 +67,7 @@ def test_a_grid_is_trained_two_at_a_time_and_reported(running: Running) -> None:
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
 
 
+@pytest.mark.long
 def test_asha_ends_the_worse_trials_early(running: Running) -> None:
     rates = [0.1, 0.0001, 0.00001, 0.000001]
     ended = _sweep(
