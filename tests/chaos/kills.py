@@ -60,6 +60,7 @@ class Experiment:
     chance: random.Random
     """Of their moments and victims."""
     say: Callable[[str], None]
+    pause_s: tuple[float, float] = PAUSE_S
     submitted: int = 0
     killed: int = 0
     idle: int = 0
@@ -96,7 +97,7 @@ class Experiment:
     def _strike(self, fault: Fault, watcher: Watcher) -> None:
         """Wait until all answer, and for the moment; then strike. What has no victim by then is left out."""
         self.stack.restart_api(within_s=HEALTHY_WITHIN_S)
-        time.sleep(self.chance.uniform(*PAUSE_S))
+        time.sleep(self.chance.uniform(*self.pause_s))
         deadline = time.monotonic() + VICTIM_WITHIN_S
         while (record := strike(self.stack, fault, self.chance)) is None:
             if time.monotonic() > deadline:
@@ -123,6 +124,7 @@ def run(
     say: Callable[[str], None],
     jobs: int | None = None,
     specs: tuple[str, ...] = tuple(SPECS),
+    pause_s: tuple[float, float] = PAUSE_S,
 ) -> dict[str, object]:
     """`n` kills over at least `jobs` jobs (default: one for every four kills). The history lies in
     `folder`."""
@@ -141,6 +143,7 @@ def run(
             order=random.Random(seed),
             chance=random.Random(f"moments {seed}"),
             say=say,
+            pause_s=pause_s,
         )
         with watching(running, history) as watcher:
             experiment.run(watcher)

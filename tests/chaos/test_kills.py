@@ -15,7 +15,9 @@ pytestmark = [
 
 
 def test_jobs_survive_kills_of_everything_around_them(tmp_path: Path) -> None:
-    result = kills.run(tmp_path, n=10, seed=3, say=print, jobs=3, specs=("resnet8",))
+    result = kills.run(
+        tmp_path, n=10, seed=3, say=print, jobs=3, specs=("resnet8",), pause_s=(0.5, 5.0)
+    )
     assert result["violations"] == []
     assert (result["kills"], result["idle_kills"]) == (10, 0)
     assert int(str(result["jobs"])) >= 3

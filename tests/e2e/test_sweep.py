@@ -131,6 +131,7 @@ def test_a_search_whose_driver_is_killed_goes_on_and_tries_nothing_twice(running
     assert attempts == [1, 1]
 
 
+@pytest.mark.long
 def test_a_cancelled_sweep_leaves_no_trial_behind(running: Running) -> None:
     sweep = running.submit(
         **(SHORT | {"epochs": 100}), arch="resnet8", space={"seed": [0, 1]}, search={"at_once": 2}

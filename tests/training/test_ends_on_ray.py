@@ -75,6 +75,7 @@ def test_an_attempt_that_was_closed_ends_though_a_worker_is_frozen(
     assert outcome(store, 1) == given_up
 
 
+@pytest.mark.long
 def test_a_worker_that_is_frozen_is_noticed_and_killed(cluster: Cluster, store: LocalStore) -> None:
     driver = cluster.driver(store, ENDLESS, RAY_TRAIN_WORKER_HEALTH_CHECK_TIMEOUT_S="5")
     until(lambda: has_begun(store), within_s=120)
@@ -88,6 +89,7 @@ def test_a_worker_that_is_frozen_is_noticed_and_killed(cluster: Cluster, store: 
     until(ended(workers), within_s=15)
 
 
+@pytest.mark.long
 def test_a_frozen_worker_does_not_outlive_its_driver(cluster: Cluster, store: LocalStore) -> None:
     driver = cluster.driver(store, ENDLESS)
     until(lambda: has_begun(store), within_s=120)
