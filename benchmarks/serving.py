@@ -91,18 +91,17 @@ def middle(rounds: list[Measured], of: Callable[[Measured], float]) -> float:
     return statistics.median(map(of, rounds))
 
 
-def overloaded(ours: Ours, seconds: float) -> str:
+def overloaded(ours: Ours, seconds: float) -> Iterator[str]:
     with serving(ours) as addresses:
-        before = addresses.megabytes()
-        asked = addresses.serve
-        load = Load(asked.url, str(asked.body), OVERLOAD, seconds, asked.headers, warm_s=5)
-        measured = run(load)
-        after = addresses.megabytes()
-    return (
-        f"{OVERLOAD} clients for {seconds:.0f} s: {measured.per_second:.1f} answers a second, p50 "
-        f"{measured.p50_ms:.0f} ms, p99 {measured.p99_ms:.0f} ms; statuses {measured.statuses}; replica "
-        f"{before:.0f} MB before, {after:.0f} MB after"
-    )
+        for name, asked in ((SERVICE, addresses.service), (SERVE, addresses.serve)):
+            before = addresses.megabytes()
+            load = Load(asked.url, str(asked.body), OVERLOAD, seconds, asked.headers, warm_s=5)
+            measured = run(load)
+            yield (
+                f"{name}, {OVERLOAD} clients for {seconds:.0f} s: {measured.per_second:.1f} answers a second, "
+                f"p50 {measured.p50_ms:.0f} ms, p99 {measured.p99_ms:.0f} ms; statuses {measured.statuses}; "
+                f"replica {before:.0f} MB before, {addresses.megabytes():.0f} MB after"
+            )
 
 
 def main() -> None:
@@ -124,11 +123,11 @@ def main() -> None:
         bench = Bench(ours.store, ours.prefix, folder, image)
         for _ in range(asked.rounds):
             round_of(ours, bench, names, asked.seconds, found)
-        said = overloaded(ours, asked.overload_seconds) if asked.overload_seconds else ""
+        said = [*overloaded(ours, asked.overload_seconds)] if asked.overload_seconds else []
     print(f"\n{header()}; n = {asked.rounds} of {asked.seconds:.0f} s\n")
     print("\n".join(table(found)), "\n")
     print("\n".join(verdicts(found)))
-    print(said)
+    print("\n".join(said))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ class Who(NamedTuple):
     version: int
     protocol: Protocol
     """Unless the request asks for another one."""
+    replicas: int
+    """That its deployment may have, those of a canary among them."""
 
 
 def named(deployments: Sequence[Deployment], name: str | None) -> Deployment:
@@ -43,15 +45,16 @@ def named(deployments: Sequence[Deployment], name: str | None) -> Deployment:
 def who(found: Deployment, version: int | None, dice: float = NOT_THE_CANARY) -> Who:
     """Whoever answers now; `dice`, from 0 to below 1, decide whether that is the canary, unless a version is
     asked for. Raises NotFound, or ModelUnavailable while it starts."""
-    protocol = found.desired.protocol
+    protocol, canary = found.desired.protocol, found.canary
+    replicas = found.desired.replicas.max + (canary.replicas.max if canary else 0)
     if version is None:
         chosen = found.chosen(dice)
         if chosen is None:
             raise ModelUnavailable(_not_yet(found, found.target, found.message))
-        return Who(found.name, chosen, protocol)
+        return Who(found.name, chosen, protocol, replicas)
     if version in found.answering:
-        return Who(found.name, version, protocol)
-    if found.canary and version == found.canary.version:
+        return Who(found.name, version, protocol, replicas)
+    if canary and version == canary.version:
         seen = found.canary_seen
         raise ModelUnavailable(_not_yet(found, version, seen.message if seen else None))
     if version == found.target:

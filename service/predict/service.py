@@ -2,7 +2,9 @@
 service's words. What a replica says goes on as it is."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -26,8 +28,11 @@ LOST = frozenset({404, 500, 502})
 ALL = 2**31 - 1
 """Classes: a replica gives those that there are."""
 INSIDE = 512
-"""Requests that this process has taken and not answered. Replicas refuse what is too much for them; this
-bounds the bodies that are held."""
+"""Requests that this process has taken and not answered: it bounds the bodies that are held."""
+FOR_A_REPLICA = 96
+"""How many of them for each replica that a deployment may have: one and a half of its largest batch, so that
+it never waits for work. More would wait in Ray Serve's proxy, where the replica that would refuse them does
+not see them."""
 
 Outcome = httpx.Response | httpx.HTTPError
 """Of a request to a replica."""
@@ -45,12 +50,14 @@ class Sent:
 
 @dataclass
 class Room:
-    """For so many requests at once."""
+    """Requests that were taken and not answered."""
 
     inside: int = 0
+    asking: "Counter[tuple[str, str]]" = field(default_factory=Counter)
+    """Those of them that ask a replica, by project and deployment."""
 
     def __enter__(self) -> None:
-        """Raises ModelUnavailable when it is full."""
+        """One more. Raises ModelUnavailable when this process has as many as it takes."""
         if self.inside >= INSIDE:
             raise ModelUnavailable(
                 f"{INSIDE} predictions are on their way already, which is as many as this service takes at "
@@ -60,6 +67,21 @@ class Room:
 
     def __exit__(self, *_: object) -> None:
         self.inside -= 1
+
+    @contextmanager
+    def asked(self, project: str, who: Who) -> Iterator[None]:
+        """One more of them. Raises ModelUnavailable when the replicas have as many as they take."""
+        whose = project, who.model
+        if self.asking[whose] >= FOR_A_REPLICA * who.replicas:
+            raise ModelUnavailable(
+                f"'{who.model}' has as many predictions on their way as its replicas take at once; try again "
+                "in a moment, or let it have more replicas."
+            )
+        self.asking[whose] += 1
+        try:
+            yield
+        finally:
+            self.asking[whose] -= 1
 
 
 @dataclass(frozen=True)
@@ -129,6 +151,7 @@ class Predictor:
     async def _post(
         self, project: str, who: Who, *, kind: str, body: bytes, query: Mapping[str, int | str]
     ) -> Outcome:
+        """Raises ModelUnavailable when nobody is asked: too many are already."""
         path = plan.predict_route(project, who.model, who.version)
         headers = {
             # Nothing is computed that nobody waits for.
@@ -136,7 +159,10 @@ class Predictor:
             b"content-type": kind.encode("latin-1"),  # as it came, whatever it says
         }
         try:
-            return await self.replicas.post(path, content=body, params=dict(query), headers=headers)
+            with self.room.asked(project, who):
+                return await self.replicas.post(
+                    path, content=body, params=dict(query), headers=headers
+                )
         except httpx.HTTPError as error:
             return error
 
