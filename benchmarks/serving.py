@@ -98,7 +98,7 @@ def overloaded(ours: Ours, seconds: float) -> Iterator[str]:
             load = Load(asked.url, str(asked.body), OVERLOAD, seconds, asked.headers, warm_s=5)
             measured = run(load)
             yield (
-                f"{name}, {OVERLOAD} clients for {seconds:.0f} s: {measured.per_second:.1f} answers a second, "
+                f"{name}, {OVERLOAD} clients for {seconds:.0f} s: {measured.per_second:.1f} answers/s, "
                 f"p50 {measured.p50_ms:.0f} ms, p99 {measured.p99_ms:.0f} ms; statuses {measured.statuses}; "
                 f"replica {before:.0f} MB before, {addresses.megabytes():.0f} MB after"
             )
