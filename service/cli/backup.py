@@ -42,7 +42,7 @@ def backup(
 
     Several backups may lie in one place, made one after the other: what has not changed is there once. S3's
     keys and endpoint are those of the AWS_… variables. Exit status 1 also when the store has something
-    damaged: what it is, is said, and the backup is made without it.
+    damaged: what it is, is said, the backup is made without it, and no older one is removed.
     """
     settings = _settings(data_dir)
     with _explained(), _progress() as told:
@@ -58,10 +58,13 @@ def backup(
     )
     for sentence in made.damaged:
         typer.echo(f"damaged: {sentence}", err=True)
+    if made.damaged:  # older backups may have them whole
+        none = "" if keep is None else "; no older one is removed"
+        raise CommandFailed(
+            f"the backup is made, without {len(made.damaged)} that are damaged{none}"
+        )
     if keep is not None:
         _remove_old(into, keep)
-    if made.damaged:
-        raise CommandFailed(f"the backup is made, without {len(made.damaged)} that are damaged")
 
 
 def restore(

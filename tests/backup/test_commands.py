@@ -60,6 +60,17 @@ def test_old_backups_are_removed_when_that_is_asked_for(world: World, residual: 
     assert f"removed {first}, " in residual("backup", "kept", "--keep=1", of=world)
 
 
+def test_no_old_backup_is_removed_while_the_store_has_something_damaged(
+    world: World, residual: Residual, tmp_path: Path
+) -> None:
+    prefix = trained(world, 1, tmp_path)
+    first = residual("backup", "kept", of=world).split()[1].rstrip(":")
+    world.objects.delete(f"{prefix}/manifest.json")
+    with pytest.raises(CommandFailed, match="no older one is removed"):
+        residual("backup", "kept", "--keep=1", of=world)
+    assert residual("restore", "kept", f"--name={first}", "--verify").endswith(" is whole\n")
+
+
 def test_nothing_is_brought_back_under_a_running_service(
     world: World, residual: Residual, tmp_path: Path
 ) -> None:
