@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError
+from torch import Tensor
 
 from trainer.contract import attempts, crashes, layout, manifest
 from trainer.contract.attempts import Best, MetricPoint, Outcome
@@ -98,7 +99,7 @@ class Checkpointer:
         self.snapshot.settle()
         self.settle_metrics()
         # Weights can be lost in the very update that the checkpoint is of, before any loss shows it.
-        if not all(torch.isfinite(weight).all() for weight in self.snapshot.weights.values()):
+        if not all(_finite(weight) for weight in self.snapshot.weights.values()):
             raise Diverged(step)
         meta = self.template.model_copy(
             update={
@@ -171,6 +172,12 @@ class Checkpointer:
                 log.warning("the checkpoint of step %d is not deleted yet: %s", step, error)
                 return
             del self._errors[step]
+
+
+def _finite(weight: Tensor) -> bool:
+    """Whether all of it is. A sum is finite only of what is, and is found in a tenth of the time; that of
+    large numbers may overflow, so it does not prove the contrary."""
+    return bool(torch.isfinite(weight.sum()) or torch.isfinite(weight).all())
 
 
 def _better(best: Best | None, metrics: MetricPoint | None, attempt: int) -> Best | None:
