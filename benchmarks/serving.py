@@ -18,6 +18,8 @@ from benchmarks.serving_ours import Ours, prepared, serving
 from benchmarks.serving_targets import OTHERS, Asked, Bench, Missing
 
 CLIENTS = (1, 32)
+SLOW = 500
+"""Clients who send a byte of their body a second."""
 OVERLOAD = 1000
 """Clients that ask again a second after a refusal: about ten times what two cores can compute."""
 SERVE, SERVICE = "this, by Ray Serve", "this, by the service"
@@ -104,12 +106,29 @@ def overloaded(ours: Ours, seconds: float) -> Iterator[str]:
             )
 
 
+def slowed(ours: Ours, seconds: float) -> Iterator[str]:
+    """What the others see of slow clients."""
+    with serving(ours) as addresses:
+        for name, asked in ((SERVICE, addresses.service), (SERVE, addresses.serve)):
+            for slow in (0, SLOW):
+                load = Load(
+                    asked.url, str(asked.body), CLIENTS[-1], seconds, asked.headers, 5, slow
+                )
+                measured = run(load)
+                yield (
+                    f"{name}, {load.clients} clients beside {slow} slow ones: {measured.per_second:.1f} "
+                    f"answers/s, p50 {measured.p50_ms:.0f} ms, p99 {measured.p99_ms:.0f} ms; "
+                    f"statuses {measured.statuses}"
+                )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=8, help="of each measurement")
     parser.add_argument("--only", nargs="*", help="parts of names of the other servers")
     parser.add_argument("--overload-seconds", type=float, default=60, help="0 leaves it out")
+    parser.add_argument("--slow-seconds", type=float, default=20, help="0 leaves it out")
     parser.add_argument("--folder", type=Path, help="kept, so that the next run installs nothing")
     asked = parser.parse_args()
     only = asked.only
@@ -123,10 +142,12 @@ def main() -> None:
         bench = Bench(ours.store, ours.prefix, folder, image)
         for _ in range(asked.rounds):
             round_of(ours, bench, names, asked.seconds, found)
-        said = [*overloaded(ours, asked.overload_seconds)] if asked.overload_seconds else []
+        said = [*slowed(ours, asked.slow_seconds)] if asked.slow_seconds else []
+        said += overloaded(ours, asked.overload_seconds) if asked.overload_seconds else ()
     print(f"\n{header()}; n = {asked.rounds} of {asked.seconds:.0f} s\n")
-    print("\n".join(table(found)), "\n")
-    print("\n".join(verdicts(found)))
+    if found:
+        print("\n".join(table(found)), "\n")
+        print("\n".join(verdicts(found)))
     print("\n".join(said))
 
 

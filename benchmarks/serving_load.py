@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
 import aiohttp
@@ -34,6 +36,8 @@ class Load:
     headers: dict[str, str] = field(default_factory=dict)
     warm_s: float = 2.0
     """Not counted, at the start."""
+    slow: int = 0
+    """More clients, who send a body that never ends: they are not counted, and shall disturb nobody."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,24 @@ async def one_client(
             await asyncio.sleep(REFUSED_PAUSE_S)
 
 
+async def slow_client(load: Load, session: aiohttp.ClientSession, size: int, until: float) -> None:
+    """Sends a piece of its body a second, and begins anew when it is refused."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(size):
+            if time.monotonic() >= until:
+                return
+            yield b"\xff"
+            await asyncio.sleep(1)
+
+    while time.monotonic() < until:
+        headers = {"Content-Length": str(size)}
+        with suppress(aiohttp.ClientError, TimeoutError):
+            async with session.post(load.url, data=pieces(), headers=headers) as answer:
+                await answer.read()
+        await asyncio.sleep(REFUSED_PAUSE_S)
+
+
 async def measured(load: Load) -> Measured:
     with open(load.body, "rb") as file:
         body = file.read()
@@ -80,7 +102,8 @@ async def measured(load: Load) -> Measured:
         connector=connector, headers=load.headers, timeout=timeout
     ) as session:
         await asyncio.gather(
-            *(one_client(load, session, body, until, seen) for _ in range(load.clients))
+            *(slow_client(load, session, len(body), until) for _ in range(load.slow)),
+            *(one_client(load, session, body, until, seen) for _ in range(load.clients)),
         )
     within = [(took, status) for ended, took, status in seen if start <= ended <= until]
     good = sorted(took * 1000 for took, status in within if status == 200)

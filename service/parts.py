@@ -45,6 +45,7 @@ from service.metrics.objects import MeasuredStore
 from service.models.service import Models
 from service.models.store import ModelStore
 from service.predict import service as predict
+from service.predict.room import ON_A_CPU, ON_A_GPU, Room
 from service.predict.service import Predictor
 from service.reconcile import line
 from service.reconcile.attend import Attendant
@@ -163,7 +164,8 @@ def put_together(settings: Settings, outside: Outside) -> Parts:
     )
     rollout = Rollout(deployed, outside.serve, options, utc_now)
     replicas = predict.connect(outside.serve_address)
-    predictor = Predictor(Known(deployed), models, replicas, random.random)
+    room = Room(ON_A_GPU if settings.replica_gpus else ON_A_CPU)
+    predictor = Predictor(Known(deployed), models, replicas, random.random, room)
     reconciler = Reconciler(
         attendant=Attendant(
             store=store,

@@ -1,5 +1,6 @@
 """The Open Inference Protocol's questions, put to deployments and their replicas. Used by its routes."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from service.deployments.service import Deployments
@@ -47,8 +48,8 @@ class Inference:
     ) -> Classified:
         """Raises what `Predictor.ask` raises, and what a replica's refusal means."""
 
-        async def packed() -> bytes:
-            return pack(asked.images)
+        async def packed() -> AsyncIterator[bytes]:
+            yield pack(asked.images)
 
         answer = await self.predictor.ask(
             project,

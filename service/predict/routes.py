@@ -55,5 +55,5 @@ async def predict(
     key: SameKey = None,
 ) -> Response:
     """Classify one image, or several, by the model that is deployed."""
-    sent = Sent(request.headers.get("content-type", ""), request.body)
+    sent = Sent(request.headers.get("content-type", ""), request.stream)
     return passed_on(await predictor.ask(project, sent, key=key, **dict(question)))

@@ -2,9 +2,7 @@
 service's words. What a replica says goes on as it is."""
 
 import hashlib
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -14,9 +12,10 @@ from anyio import to_thread
 from service.deployments import answering, plan
 from service.deployments.answering import NOT_THE_CANARY, Who
 from service.deployments.known import Known
-from service.errors import ModelUnavailable, Unavailable
+from service.errors import Invalid, ModelUnavailable, NotFound, Unavailable
 from service.models.service import Models
 from service.predict.answers import own_words
+from service.predict.room import Room
 from service.predict.transport import AiohttpTransport
 from trainer.contract.evaluation import Protocol
 from trainer.contract.serving import TIMEOUT_HEADER
@@ -27,13 +26,6 @@ LOST = frozenset({404, 500, 502})
 """What Ray Serve's proxy says when a version, or a replica in the middle of a request, is gone."""
 ALL = 2**31 - 1
 """Classes: a replica gives those that there are."""
-INSIDE = 512
-"""Requests that this process has taken and not answered: it bounds the bodies that are held."""
-FOR_A_REPLICA = 96
-"""How many of them for each replica that a deployment may have: one and a half of its largest batch, so that
-it never waits for work. More would wait in Ray Serve's proxy, where the replica that would refuse them does
-not see them."""
-
 Outcome = httpx.Response | httpx.HTTPError
 """Of a request to a replica."""
 
@@ -44,44 +36,8 @@ class Sent:
 
     kind: str
     """Its Content-Type."""
-    body: Callable[[], Awaitable[bytes]]
+    pieces: Callable[[], AsyncIterator[bytes]]
     """Reads it."""
-
-
-@dataclass
-class Room:
-    """Requests that were taken and not answered."""
-
-    inside: int = 0
-    asking: "Counter[tuple[str, str]]" = field(default_factory=Counter)
-    """Those of them that ask a replica, by project and deployment."""
-
-    def __enter__(self) -> None:
-        """One more. Raises ModelUnavailable when this process has as many as it takes."""
-        if self.inside >= INSIDE:
-            raise ModelUnavailable(
-                f"{INSIDE} predictions are on their way already, which is as many as this service takes at "
-                "once; try again in a moment."
-            )
-        self.inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        self.inside -= 1
-
-    @contextmanager
-    def asked(self, project: str, who: Who) -> Iterator[None]:
-        """One more of them. Raises ModelUnavailable when the replicas have as many as they take."""
-        whose = project, who.model
-        if self.asking[whose] >= FOR_A_REPLICA * who.replicas:
-            raise ModelUnavailable(
-                f"'{who.model}' has as many predictions on their way as its replicas take at once; try again "
-                "in a moment, or let it have more replicas."
-            )
-        self.asking[whose] += 1
-        try:
-            yield
-        finally:
-            self.asking[whose] -= 1
 
 
 @dataclass(frozen=True)
@@ -112,20 +68,25 @@ class Predictor:
         it is None. Requests with the same `key` are answered by the same version. Raises what it means
         when no replica says anything, or nobody is there to ask."""
         with self.room:
-            body = await sent.body()  # one that is too large is that, whoever would answer
             dice = dice_of(key) if key else self.dice()
             find = partial(self._who, project, model, version, alias)
-            who = await find(dice)
-            query = {"top_k": top_k or ALL, "protocol": protocol or who.protocol}
-            post = partial(self._post, project, kind=sent.kind, body=body, query=query)
-            outcome = await post(who)
-            if _failed(outcome):
-                # A replica died, or a switch to another version came between finding and asking. What a
-                # canary cannot answer is not the client's loss: the version that serves does. That one, if
-                # it only has too much to do, is not given more.
-                other = await find(NOT_THE_CANARY, anew=True)
-                if other != who or _lost(outcome):
-                    who, outcome = other, await post(other)
+            try:
+                who = await find(dice)
+            except (NotFound, Invalid):
+                async with self.room.holding(sent.pieces()):
+                    raise  # a body that is too large is that, whoever would answer
+            self.room.check(project, who)  # before the body: many that are refused cost little
+            async with self.room.holding(sent.pieces()) as body:
+                query = {"top_k": top_k or ALL, "protocol": protocol or who.protocol}
+                post = partial(self._post, project, kind=sent.kind, body=body, query=query)
+                outcome = await post(who)
+                if _failed(outcome):
+                    # A replica died, or a switch to another version came between finding and asking. What
+                    # a canary cannot answer is not the client's loss: the version that serves does. That
+                    # one, if it only has too much to do, is not given more.
+                    other = await find(NOT_THE_CANARY, anew=True)
+                    if other != who or _lost(outcome):
+                        who, outcome = other, await post(other)
         return _answered(outcome, who)
 
     async def close(self) -> None:

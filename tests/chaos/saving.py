@@ -65,8 +65,15 @@ class Job:
             if number > 1:
                 self._judge(number)
             self.kills += not alive
-        if hashes(self.store, number, SPEC.iterations) != self._undisturbed(SPEC.iterations):
+        last = self._whose_last(number)
+        if hashes(self.store, last, SPEC.iterations) != self._undisturbed(SPEC.iterations):
             self.wrong.append(f"{self.url} ended with other weights")
+
+    def _whose_last(self, number: int) -> int:
+        """The attempt that saved the last step: one that went on from there had nothing to save."""
+        begun = started(self.store, number)
+        at_the_end = begun.resumed_step == SPEC.iterations
+        return (begun.resumed_attempt if at_the_end else None) or number
 
     def _doom(self) -> Doom:
         chance = self.chance

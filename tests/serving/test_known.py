@@ -1,20 +1,15 @@
 """Predictions know a change that this process made at once, and another's within half a second."""
 
 import asyncio
-import itertools
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 from sqlalchemy import Engine
 
-from service.deployments.answering import Who, who
-from service.deployments.deployment import PENDING, Canary, Deployment, Desired, Replicas
+from service.deployments.deployment import PENDING, Deployment, Desired, Replicas
 from service.deployments.known import FRESH_S, Known
 from service.deployments.store import DeploymentStore
-from service.errors import ModelUnavailable
-from service.predict.service import FOR_A_REPLICA, INSIDE, Room
 from tests.serving.replicas import AT
 
 
@@ -102,33 +97,3 @@ def test_many_that_wait_are_answered_by_one_reading(world: World) -> None:
         assert len(world.ours.reads) == 1
 
     run(body)
-
-
-def filled(room: Room, who: Who) -> int:
-    """How many may ask it before the next is refused."""
-    with ExitStack() as inside:
-        for count in itertools.count():
-            try:
-                inside.enter_context(room.asked("default", who))
-            except ModelUnavailable:
-                return count
-    raise AssertionError("it never ends")
-
-
-def test_replicas_are_asked_as_much_at_once_as_they_take() -> None:
-    one = Replicas(min=1, max=1)
-    desired = Desired(version=1, alias=None, replicas=Replicas(min=1, max=2))
-    two = Deployment("default", "two", desired, 1, 1, PENDING, None, AT)
-    tries = desired.model_copy(update={"canary": Canary(version=2, percent=10, replicas=one)})
-    room = Room()
-    with room.asked("default", who(replace(two, name="other"), None)):
-        assert filled(room, who(two, None)) == 2 * FOR_A_REPLICA
-        assert filled(room, who(replace(two, desired=tries), None)) == 3 * FOR_A_REPLICA
-    assert room.asking.total() == 0
-
-
-def test_more_predictions_than_one_process_takes_are_refused_at_once() -> None:
-    room = Room(inside=INSIDE - 1)
-    with room, pytest.raises(ModelUnavailable, match="try again in a moment"), room:
-        pass
-    assert room.inside == INSIDE - 1
