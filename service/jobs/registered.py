@@ -31,6 +31,17 @@ class Registry(Protocol):
     def newest(self, project: str, *, limit: int, after: str) -> Sequence[Version]:
         """The newest version of each model whose name comes after `after`, by name."""
 
+    def is_ensemble(self, project: str, name: str) -> bool:
+        """Whether the name is an ensemble's, and no model can have it."""
+
+
+def check_name(name: str | None, project: str, registry: Registry) -> None:
+    """Raises Invalid for a name that no model can have: before the training, and not at its end."""
+    if name is not None and registry.is_ensemble(project, name):
+        raise Invalid(
+            f"'{name}' is an ensemble's name; give the model another one.", field="register_as"
+        )
+
 
 def find(wanted: ModelRef, field: str, project: str, registry: Registry) -> Version:
     """The version that is wanted. Raises Invalid, which names `field`."""

@@ -11,7 +11,7 @@ from service.jobs import fit, sweeping
 from service.jobs.beginnings import FIELD, Beginnings
 from service.jobs.fit import Room
 from service.jobs.inputs import Inputs
-from service.jobs.registered import Registry, Version, find, some, title
+from service.jobs.registered import Registry, Version, check_name, find, some, title
 from trainer.contract import layout, resolve, suits
 from trainer.contract.archs import Architecture, Network
 from trainer.contract.checkpoints import CheckpointMeta
@@ -48,6 +48,8 @@ def decide(  # noqa: PLR0913 - the request, what is known, and the cluster
     names the field, and StoreUnavailable."""
     check_labels(asked.labels)
     try:
+        if isinstance(asked, TrainSpec | SweepSpec):
+            check_name(asked.register_as, project, beginnings.registry)
         if isinstance(asked, TrainSpec):
             return _training(asked, project, beginnings, gpus)
         if isinstance(asked, SweepSpec):

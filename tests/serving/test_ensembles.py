@@ -98,6 +98,22 @@ def test_another_ensemble_is_tried_on_a_share_promoted_and_rolled_back(both: Wor
     assert put(both)["version"] == 2  # the newest
 
 
+@pytest.mark.parametrize(
+    "job",
+    [
+        {"arch": "resnet8"},
+        {"kind": "sweep", "space": {"arch": ["resnet8"], "seed": [0, 1]}},
+    ],
+)
+def test_no_training_is_begun_for_its_name(both: World, job: dict[str, Any]) -> None:
+    asked = {"dataset": "digits", "epochs": 1, "register_as": "best"} | job
+    assert both.service.client.post("/jobs?dry_run=true", json=asked).status_code == 200
+    put(both, ensemble=BOTH)
+    answer = both.service.client.post("/jobs", json=asked)
+    assert (answer.status_code, answer.json()["errors"][0]["loc"]) == (422, ["body", "register_as"])
+    assert "another" in answer.json()["detail"]
+
+
 def test_a_member_is_not_deleted_while_its_ensemble_is_deployed(both: World) -> None:
     both.service.parts.deployments.take_down("default", "digits")
     put(both, ensemble=BOTH)
