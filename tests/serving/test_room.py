@@ -16,6 +16,7 @@ from service.predict.room import HELD, INSIDE, ON_A_CPU, ON_A_GPU, Room
 from tests.api.conftest import KEY, listening
 from tests.serving.pictures import png
 from tests.serving.replicas import AT, PNG, World
+from tests.waiting import until
 
 
 async def sent(*pieces: bytes, pause_s: float = 0) -> AsyncIterator[bytes]:
@@ -107,18 +108,41 @@ def test_what_fails_while_a_body_is_held_gives_it_back() -> None:
     assert room.held == 0
 
 
+def begun(address: str, headers: dict[str, str]) -> http.client.HTTPConnection:
+    """A request whose body is still to come."""
+    client = http.client.HTTPConnection(address.removeprefix("http://"), timeout=30)
+    client.putrequest("POST", "/predict?model=digits")
+    for name, value in headers.items():
+        client.putheader(name, value)
+    client.endheaders()
+    return client
+
+
+def test_who_sends_slowly_is_in_nobodys_way(world: World) -> None:
+    room, body = world.service.app.state.parts.predictor.room, png()
+    headers = PNG | {"Authorization": f"Bearer {KEY}", "Content-Length": str(len(body))}
+    with listening(world.service.app) as address:
+        slow = [begun(address, headers) for _ in range(2 * ON_A_CPU)]
+        until(lambda: room.inside == len(slow), within_s=30)
+        quick = begun(address, headers)
+        quick.send(body)
+        assert quick.getresponse().status == 200
+        for each in slow:
+            each.send(body)
+            assert each.getresponse().status == 200
+        for each in (*slow, quick):
+            each.close()
+    assert (room.inside, room.held) == (0, 0)
+
+
 def test_who_is_refused_for_want_of_room_need_not_have_sent_its_body(world: World) -> None:
     """And the connection goes on: the body that comes all the same is not taken for a request."""
     room = world.service.app.state.parts.predictor.room
     body = png()
+    headers = PNG | {"Authorization": f"Bearer {KEY}", "Content-Length": str(len(body))}
     with listening(world.service.app) as address:
-        client = http.client.HTTPConnection(address.removeprefix("http://"), timeout=30)
         room.asking["default", "digits"] = ON_A_CPU
-        client.putrequest("POST", "/predict?model=digits")
-        headers = PNG | {"Authorization": f"Bearer {KEY}", "Content-Length": str(len(body))}
-        for name, value in headers.items():
-            client.putheader(name, value)
-        client.endheaders()
+        client = begun(address, headers)
         answer = client.getresponse()
         assert (answer.status, b"at once" in answer.read()) == (503, True)
         assert answer.headers["Retry-After"]
