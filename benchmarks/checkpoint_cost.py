@@ -4,12 +4,14 @@ A checkpoint costs the loop its wait, and then slower steps while it is proved, 
 beside them. All of that is seen in how much longer a stretch of training steps takes with one checkpoint at
 its beginning than the same stretch without. Minutes need not pass for that: a stretch is as long as the work
 beside it, whose end it waits for, and its seconds are divided by sixty. Stretches with and without take
-turns. CPU seconds are of the whole process: they say the same of a machine that does other things as well.
+turns. CPU seconds are of the whole process that keeps checkpoints: they say the same of a machine that does
+other things as well. One worker computes with all cores, two with one each, as the service places them.
 
     python -m benchmarks.checkpoint_cost
 """
 
 import argparse
+import itertools
 import statistics
 import tempfile
 import time
@@ -48,8 +50,7 @@ def stretch(made: Training, steps: int, *, checkpoint: bool) -> Stretch:
     began, cpu = time.perf_counter(), time.process_time()
     if checkpoint:
         made.reporter.checkpoint_due(made.done)
-    for _ in range(steps):
-        made.step()
+    made.steps(steps)
     made.checkpoints.land()
     made.wait()
     return Stretch(time.perf_counter() - began, time.process_time() - cpu)
@@ -57,8 +58,7 @@ def stretch(made: Training, steps: int, *, checkpoint: bool) -> Stretch:
 
 def measure(made: Training, *, seconds: float, pairs: int) -> str:
     """A row of the table."""
-    for _ in range(5):
-        made.step()
+    made.steps(5)
     stretch(made, 1, checkpoint=True)  # what is slow the first time is not what is measured
     steps = max(2, round(seconds / (stretch(made, 3, checkpoint=False).seconds / 3)))
     costs, cpu, rates = [], [], []
@@ -80,17 +80,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=4.0, help="of a stretch")
+    parser.add_argument("--workers", type=int, nargs="*", default=[1, 2])
     options = parser.parse_args()
     print(f"{header()}; {describe()}; n = {options.pairs} pairs of {options.seconds:g} s\n")
-    print("| training | images/s | one costs s (quartiles) | CPU s | at one a minute |")
-    print("|---|---|---|---|---|")
-    for name, body in TRAININGS.items():
-        wanted = spec(**{"workers": 1, "epochs": 1} | body)
+    print("| training | workers | images/s | one costs s (quartiles) | CPU s | at one a minute |")
+    print("|---|---|---|---|---|---|")
+    for (name, body), workers in itertools.product(TRAININGS.items(), options.workers):
+        wanted = spec(**{"workers": workers, "epochs": 1} | body)
         with (
             tempfile.TemporaryDirectory(prefix="residual-bench-") as folder,
             training(wanted, Path(folder)) as made,
         ):
-            print(f"| {name} | {measure(made, seconds=options.seconds, pairs=options.pairs)} |")
+            print(
+                f"| {name} | {workers} | {measure(made, seconds=options.seconds, pairs=options.pairs)} |"
+            )
 
 
 if __name__ == "__main__":
