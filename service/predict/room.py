@@ -52,21 +52,25 @@ class Room:
     ) -> AsyncIterator[bytes]:
         """A body, whole. Raises Malformed when it does not come within `within_s`, ModelUnavailable when
         there is no room for it."""
-        body = bytearray()
+        arrived: list[bytes] = []
+        size = 0
         try:
             try:
                 with fail_after(within_s):
                     async for piece in pieces:
                         self._hold(len(piece))
-                        body += piece
+                        size += len(piece)
+                        arrived.append(piece)
             except TimeoutError as error:
                 raise Malformed(
                     f"The body did not come within {within_s:g} s; send fewer images in a request, or "
                     "smaller ones."
                 ) from error
-            yield bytes(body)
+            whole = b"".join(arrived)
+            arrived.clear()
+            yield whole
         finally:
-            self.held -= len(body)
+            self.held -= size
 
     def check(self, project: str, who: Who) -> None:
         """Raises ModelUnavailable when the replicas have as many as they take."""
