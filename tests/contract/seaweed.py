@@ -34,6 +34,9 @@ class SeaweedServer:
     address: str = "127.0.0.1"
     within: tuple[str, ...] = ()
     """What its command is run by, on a host of its own."""
+    flags: tuple[str, ...] = ()
+    """More of its command's."""
+    scheme: str = "http"
     ports: dict[str, int] = field(
         default_factory=lambda: dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
     )
@@ -41,7 +44,7 @@ class SeaweedServer:
 
     @property
     def endpoint(self) -> str:
-        return f"http://{self.address}:{self.ports['s3.port']}"
+        return f"{self.scheme}://{self.address}:{self.ports['s3.port']}"
 
     def start(self) -> None:
         """Returns when it answers, with a bucket that is empty at first."""
@@ -52,6 +55,7 @@ class SeaweedServer:
         command += ["-s3.allowDeleteBucketNotEmpty=false"]
         command += [f"-{name}={port}" for name, port in self.ports.items()]
         command += [f"-{name}=0" for name in SWITCHED_OFF]
+        command += self.flags
         with (self.folder / "weed.log").open("ab") as log:
             self.process = subprocess.Popen(
                 command,
