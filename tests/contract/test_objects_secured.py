@@ -1,6 +1,8 @@
-"""A store behind TLS, by a certificate of one's own, and with its bucket in the host name."""
+"""A store behind TLS, by a certificate of one's own, with its bucket in the host name, and a key service."""
 
+import json
 import os
+import secrets
 import socket
 import ssl
 from collections.abc import Iterator
@@ -18,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.contract.seaweed import BUCKET, SeaweedServer, environment
+from tests.contract.seaweed import BUCKET, CREDENTIALS, SeaweedServer, environment
 from trainer.contract.objects.open import Presigning, open_store
 from trainer.contract.objects.s3 import PART
 from trainer.contract.objects.store import AlreadyExists, ObjectStore, StoreUnavailable
@@ -26,12 +28,30 @@ from trainer.contract.objects.store import AlreadyExists, ObjectStore, StoreUnav
 DOMAIN = "s3.test"
 """Resolved by `resolving` alone."""
 
+ADMINISTRATOR = {
+    "name": "residual",
+    "credentials": [
+        {
+            "accessKey": CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            "secretKey": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        }
+    ],
+    "actions": ["Admin"],
+}
+KEY_SERVICE = {
+    "default_provider": "local",
+    "providers": {"local": {"type": "local", "enableOnDemandCreate": True}},
+}
+"""SeaweedFS's own, which makes a key when it is first named."""
+
 
 @dataclass(frozen=True)
 class Secured:
     """A running store."""
 
     port: int
+    folder: Path
+    """Where it keeps what it is given."""
     authority: Path
     """Whose certificates are to be trusted."""
 
@@ -47,12 +67,17 @@ class Secured:
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     folder = tmp_path_factory.mktemp("tls")
     certificate, key = _certificate(folder)
-    flags = (f"-s3.cert.file={certificate}", f"-s3.key.file={key}", f"-s3.domainName={DOMAIN}")
+    config = folder / "s3.json"
+    config.write_text(json.dumps({"identities": [ADMINISTRATOR], "kms": KEY_SERVICE}))
+    flags = (
+        *(f"-s3.cert.file={certificate}", f"-s3.key.file={key}"),
+        *(f"-s3.domainName={DOMAIN}", f"-s3.config={config}"),
+    )
     server = SeaweedServer(folder, flags=flags, scheme="https")
     try:
         with patch.dict(os.environ, {"AWS_CA_BUNDLE": str(certificate)}):
             server.start()
-        yield Secured(server.ports["s3.port"], certificate)
+        yield Secured(server.ports["s3.port"], folder, certificate)
     finally:
         server.kill()
 
@@ -108,6 +133,27 @@ def test_the_bucket_may_be_part_of_the_hosts_name(
     assert sizes == [10, PART + 1]
     assert resolving == {f"{BUCKET}.{DOMAIN}"}
     assert secured.open(f"s3://{BUCKET}/tls").get(key) == b"0123456789"
+
+
+def test_objects_are_encrypted_by_a_key_of_a_key_service(
+    secured: Secured, key: str, tmp_path: Path
+) -> None:
+    text = secrets.token_hex(32).encode()
+    (tmp_path / "large").write_bytes(text + bytes(PART))
+    for name, query, kept in (("plain", "", True), ("kms", "?sse=aws:kms&kms_key_id=ours", False)):
+        store = secured.open(f"s3://{BUCKET}/{name}{query}")
+        store.create(key, name.encode() + text)
+        store.upload(f"{key}/parts", tmp_path / "large")
+        assert store.get(key) == name.encode() + text
+        assert store.get(f"{key}/parts")[:64] == text
+        assert _lies_in(secured.folder, name.encode() + text) is kept
+        again = secured.open(f"s3://{BUCKET}/{name}")  # to read, the option is not needed
+        assert again.get(key, len(name)) == text
+
+
+def _lies_in(folder: Path, text: bytes) -> bool:
+    """Whether any file has it."""
+    return any(text in path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
 def _certificate(folder: Path) -> tuple[Path, Path]:
