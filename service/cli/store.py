@@ -5,6 +5,8 @@ import secrets
 import signal
 import sys
 import time
+from threading import Event
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -40,14 +42,14 @@ def verify(
     S3's keys, endpoint and CA are taken from the AWS_… variables, as the service does.
     """
     settings = Settings()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # tidies up as after Ctrl-C
+    interrupted = _heard()
     try:
         trusted = open_store(url or storage_url(settings), presigning(settings))
         chance, folder = random.Random(), layout.probe(secrets.token_hex(8))  # noqa: S311
         sizes = sizes_of(objects, megabytes * 1_000_000, chance)
         trial = Trial(trusted, folder, sizes, registers, lambda: None, chance)
         try:
-            failed = _try_all(trial)
+            failed = _try_all(trial, interrupted)
         finally:
             store_checks.clean(trusted, folder)
     except (StoreError, ValueError, OSError) as error:
@@ -59,16 +61,36 @@ def verify(
     typer.echo("The store can be trusted.")
 
 
-def _try_all(trial: Trial) -> list[str]:
-    """The checks that failed; each is a line of a table."""
+def _heard() -> Event:
+    """Set by Ctrl-C, or by SIGTERM. The interruption is raised where the work gets on, since an exception in
+    the midst of the thread pool's own locks leaves them undone; a second one is raised at once."""
+    interrupted = Event()
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        if interrupted.is_set():
+            signal.default_int_handler(number, frame)
+        interrupted.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, hear)
+    return interrupted
+
+
+def _try_all(trial: Trial, interrupted: Event) -> list[str]:
+    """The checks that failed; each is a line of a table. Raises KeyboardInterrupt."""
     from rich.console import Console
     from rich.progress import Progress
+
+    def advance() -> None:
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+        bar.advance(task)
 
     failed = []
     bar = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
     with bar:
         task = bar.add_task("", total=steps_of(trial))
-        trial.advance = lambda: bar.advance(task)
+        trial.advance = advance
         for name, check in CHECKS.items():
             bar.update(task, description=name)
             began = time.monotonic()
