@@ -21,6 +21,7 @@ dist.init_process_group("gloo", init_method=url, rank=int(rank), world_size=2, t
 sums = torch.ones(1)
 dist.all_reduce(sums)
 print(sums.item())
+dist.destroy_process_group()
 """
 
 

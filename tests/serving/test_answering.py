@@ -147,7 +147,8 @@ def test_requests_that_wait_are_computed_together_and_answered_apart(world: Worl
             await asyncio.sleep(0.001)
         world.may_compute.set()
         answers = [classified(each) for each in await asyncio.gather(*asked)]
-        assert len(set(world.told.batches)) > 1 or world.told.batches == [6]
+        # One of those that were there when the engine was free, and one of all that came meanwhile.
+        assert len(world.told.batches) <= 2
         assert sum(world.told.batches) == 6
         for answer in answers:
             best = answer.results[0].predictions[0]
