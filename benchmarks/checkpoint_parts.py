@@ -3,7 +3,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing import get_context
@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainer.contract import layout
 from trainer.contract.attempts import Order
@@ -138,12 +138,14 @@ def _training(
 @contextmanager
 def _fellow(spec: ResolvedSpec, folder: Path) -> Iterator[Connection]:
     apart = get_context("spawn")
-    with ExitStack() as ending:
-        told, asks = apart.Pipe()
-        process = apart.Process(target=_follow, args=(spec, folder, asks))
-        process.start()
-        ending.callback(process.join)
+    told, asks = apart.Pipe()
+    process = apart.Process(target=_follow, args=(spec, folder, asks))
+    process.start()
+    try:
         yield told
+        process.join()
+    finally:
+        process.kill()  # of a training that failed it would wait for ever
 
 
 def _follow(spec: ResolvedSpec, folder: Path, asks: Connection) -> None:
@@ -173,15 +175,11 @@ def _place(folder: Path, group: Group) -> Setting:
         store=store,
         group=group,
         device=device(),
-        wrap=averaged if group.world > 1 else _alone,
+        wrap=averaged if group.world > 1 else lambda network: network,
         versions={},
         clock=utc_now,
         vigil=Vigil(store, JOB, 1, str(group.rank), utc_now),
     )
-
-
-def _alone(network: nn.Module) -> nn.Module:
-    return network
 
 
 def _learner(spec: ResolvedSpec, place: Setting) -> Learner:

@@ -112,7 +112,13 @@ def slowed(ours: Ours, seconds: float) -> Iterator[str]:
         for name, asked in ((SERVICE, addresses.service), (SERVE, addresses.serve)):
             for slow in (0, SLOW):
                 load = Load(
-                    asked.url, str(asked.body), CLIENTS[-1], seconds, asked.headers, 5, slow
+                    asked.url,
+                    str(asked.body),
+                    CLIENTS[-1],
+                    seconds,
+                    asked.headers,
+                    warm_s=5,
+                    slow=slow,
                 )
                 measured = run(load)
                 yield (
