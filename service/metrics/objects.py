@@ -1,14 +1,14 @@
 """An object store whose calls are measured. `stores` puts it between the service and the real one."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from service.metrics.instruments import Instruments
-from trainer.contract.objects.store import ObjectStore, StoredObject, StoreUnavailable
+from trainer.contract.objects.store import ObjectStore, Piece, StoredObject, StoreUnavailable
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,10 @@ class MeasuredStore:
     def upload(self, key: str, path: Path) -> None:
         with self._timing("upload"):
             self.store.upload(key, path)
+
+    def write(self, key: str, pieces: Iterable[Piece]) -> None:
+        with self._timing("write"):
+            self.store.write(key, pieces)
 
     def get(self, key: str, start: int = 0) -> bytes:
         with self._timing("get"):

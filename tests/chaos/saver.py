@@ -12,7 +12,7 @@ from trainer.contract.objects.open import open_store
 from trainer.contract.objects.store import ObjectStore
 from trainer.contract.spec import ResolvedSpec
 
-WRITING = ("upload", "create", "delete")
+WRITING = ("write", "create", "delete")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Doomed:
 
     def _count(self, name: str, key: str) -> None:
         prefix = key.rpartition("/")[0]
-        if name == "upload" and prefix != self._last:
+        if name == "write" and prefix != self._last:
             self.saving, self.writes, self._last = self.saving + 1, 0, prefix
         self.writes += 1
         if self._timer is None and (self.saving, self.writes) >= (

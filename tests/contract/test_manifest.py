@@ -8,7 +8,7 @@ import pytest
 from trainer.contract import manifest
 from trainer.contract.manifest import Damaged, Manifest
 from trainer.contract.objects.local import LocalStore
-from trainer.contract.objects.store import AlreadyExists, NoSuchObject
+from trainer.contract.objects.store import AlreadyExists, NoSuchObject, Piece
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -36,6 +36,15 @@ def test_what_was_committed_is_fetched(
     paths = manifest.fetch(store, "at", found, tmp_path / "into")
     assert paths["weights"].read_bytes() == b"w" * 1000
     assert set(paths) == {"weights", "state"}
+
+
+def test_a_file_in_pieces_is_committed_as_one_that_lies_on_a_disk(
+    store: LocalStore, committed: Manifest
+) -> None:
+    pieces: list[Piece] = [b"w" * 999, memoryview(b"w"), b""]
+    again = manifest.commit(store, "other", {"weights": pieces, "state": [b"{}"]}, {}, at=NOW)
+    assert again.files == committed.files
+    assert store.get("other/weights") == store.get("at/weights")
 
 
 def test_files_without_a_manifest_are_not_there(store: LocalStore) -> None:

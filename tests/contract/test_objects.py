@@ -91,6 +91,27 @@ def test_files_go_up_and_come_down_unchanged(store: ObjectStore, key: str, tmp_p
     assert _digest(store.get(key)) == _digest(sent.read_bytes())
 
 
+@pytest.mark.parametrize("sizes", [(), (0,), (5, 0, 7), (1 << 20, 3), (20 << 20, 16 << 20, 1)])
+def test_what_is_written_in_pieces_is_what_they_make_together(
+    store: ObjectStore, key: str, sizes: tuple[int, ...]
+) -> None:
+    pieces = [bytes([number + 1]) * size for number, size in enumerate(sizes)]
+    store.put(key, b"before")
+    store.write(key, (memoryview(piece) for piece in pieces))
+    assert _digest(store.get(key)) == _digest(b"".join(pieces))
+
+
+def test_pieces_that_end_in_an_error_leave_what_was_there(store: ObjectStore, key: str) -> None:
+    def broken() -> Iterator[bytes]:
+        yield bytes(20 << 20)
+        raise MemoryError
+
+    store.put(key, b"before")
+    with pytest.raises(MemoryError):
+        store.write(key, broken())
+    assert store.get(key) == b"before"
+
+
 def test_who_reads_while_another_overwrites_gets_all_of_one(store: ObjectStore, key: str) -> None:
     versions = [bytes([number]) * 3_000_000 for number in range(4)]
     store.put(key, versions[0])

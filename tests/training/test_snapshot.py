@@ -14,10 +14,12 @@ from tests.training.small_runs import ALONE, small_spec
 from trainer.contract.checkpoints import OPTIMIZER, WEIGHTS
 from trainer.contract.datasets import DATASETS
 from trainer.contract.transform import for_dataset
+from trainer.data.batches import normalise
 from trainer.training import copying
 from trainer.training.average import Average
+from trainer.training.packing import in_order
 from trainer.training.schedule import LearningRate
-from trainer.training.snapshot import Proof, Snapshot, momentum, read_tensors, write
+from trainer.training.snapshot import Proof, Snapshot, files, momentum, read_tensors
 
 
 def network(layout: torch.memory_format = torch.contiguous_format) -> nn.Module:
@@ -178,8 +180,27 @@ def test_a_state_in_channels_last_is_copied_as_it_lies_and_written_in_order(tmp_
         pixel_mean=torch.zeros(3, 32, 32),
         transform=transform,
     )
-    files = write(taken, proof, None, tmp_path)
-    for name, value in read_tensors(files[WEIGHTS]).items():
+    for name, pieces in files(taken, proof, None).items():
+        (tmp_path / name).write_bytes(b"".join(pieces))
+    for name, value in read_tensors(tmp_path / WEIGHTS).items():
         assert torch.equal(value, made.state_dict()[name]), name
-    for name, value in read_tensors(files[OPTIMIZER]).items():
+    for name, value in read_tensors(tmp_path / OPTIMIZER).items():
         assert torch.equal(value, momentum(made, optimizer)[name]), name
+
+
+def test_the_golden_batch_is_that_of_a_network_with_these_weights_bit_for_bit() -> None:
+    made = network(torch.channels_last)
+    step(made, sgd(made))
+    mean, images = torch.zeros(3, 32, 32), torch.randint(256, (2, 3, 32, 32)).to(torch.uint8)
+    with torch.device("meta"):
+        empty = network().eval()
+    proof = Proof(empty, images, mean, for_dataset(DATASETS["digits"]))
+    ordered = {name: in_order(value) for name, value in made.state_dict().items()}
+    golden = proof.golden(ordered)
+    loaded = network().eval()
+    loaded.load_state_dict(made.state_dict())
+    with torch.inference_mode():
+        logits = loaded(normalise(images, mean, proof.transform))
+    assert torch.equal(golden["images"], images)
+    assert torch.equal(golden["logits"], logits)
+    assert logits.abs().sum() > 0

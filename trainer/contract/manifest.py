@@ -4,7 +4,7 @@ What has no manifest is not there; what does not match its manifest, or its own 
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from trainer.contract import crashes
 from trainer.contract.crashes import Point
-from trainer.contract.objects.store import NoSuchObject, ObjectStore
+from trainer.contract.objects.store import NoSuchObject, ObjectStore, Piece
 
 MANIFEST = "manifest.json"
 SEAL = b',"seal":"'
@@ -43,16 +43,14 @@ class Manifest(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=
 def commit(
     store: ObjectStore,
     prefix: str,
-    files: Mapping[str, Path],
+    files: Mapping[str, Path | Sequence[Piece]],
     meta: dict[str, Any],
     *,
     at: datetime,
 ) -> Manifest:
-    """Upload `files` under `prefix`, then the manifest. Raises AlreadyExists if one is there."""
-    entries = []
-    for name, path in files.items():
-        store.upload(f"{prefix}/{name}", path)
-        entries.append(FileEntry(name=name, size=path.stat().st_size, sha256=_sha256(path)))
+    """Write `files` under `prefix`, each a local file or the pieces of one, then the manifest. Raises
+    AlreadyExists if there is one."""
+    entries = [_store(store, prefix, name, content) for name, content in files.items()]
     crashes.point(Point.AFTER_FILES)
     return commit_stored(store, prefix, entries, meta, at=at)
 
@@ -112,6 +110,25 @@ def prefixes(store: ObjectStore, below: str) -> Iterator[str]:
     for found in store.list(below):
         if found.key.endswith(f"/{MANIFEST}"):
             yield found.key.removesuffix(f"/{MANIFEST}")
+
+
+def _store(
+    store: ObjectStore, prefix: str, name: str, content: Path | Sequence[Piece]
+) -> FileEntry:
+    if isinstance(content, Path):
+        store.upload(f"{prefix}/{name}", content)
+        return FileEntry(name=name, size=content.stat().st_size, sha256=_sha256(content))
+    digest, size = hashlib.sha256(), 0
+
+    def told() -> Iterator[Piece]:
+        nonlocal size
+        for piece in content:
+            digest.update(piece)
+            size += len(piece)
+            yield piece
+
+    store.write(f"{prefix}/{name}", told())
+    return FileEntry(name=name, size=size, sha256=digest.hexdigest())
 
 
 def _sealed(body: bytes) -> bytes:

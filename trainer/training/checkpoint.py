@@ -5,16 +5,12 @@ Only the first worker has one. What a checkpoint holds is in `trainer.contract.c
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TypeVar
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from trainer.contract import attempts, crashes, layout, manifest
@@ -22,18 +18,16 @@ from trainer.contract.attempts import Best, MetricPoint, Outcome
 from trainer.contract.checkpoints import CheckpointMeta
 from trainer.contract.crashes import Point
 from trainer.contract.lineage import drop, kept
-from trainer.contract.objects.store import AlreadyExists, ObjectStore, StoreUnavailable
+from trainer.contract.objects.store import AlreadyExists, ObjectStore, Piece, StoreUnavailable
 from trainer.contract.spec import KeepCheckpoints
 from trainer.training.copying import compute_alone
 from trainer.training.endings import Diverged, Fenced
 from trainer.training.patience import patiently
 from trainer.training.points import epoch_of
 from trainer.training.pulse import Pulse
-from trainer.training.snapshot import Proof, Snapshot, write
+from trainer.training.snapshot import Proof, Snapshot, files
 
 log = logging.getLogger(__name__)
-
-Answer = TypeVar("Answer")
 
 LATE_S = 5.0
 """A checkpoint that takes longer than this, usually because its store is away, holds up no training."""
@@ -109,9 +103,14 @@ class Checkpointer:
             }
         )
         best = _better(self.best, metrics, meta.attempt)
-        with TemporaryDirectory(prefix="residual-") as folder:
-            files = self._insist(step, lambda: self._write(best, Path(folder)))
-            self._insist(step, lambda: self._commit(meta, files, self.clock()))
+        content = files(self.snapshot, self.proof, best)
+        failed: list[StoreUnavailable] = []
+        patiently(lambda: self._commit(meta, content, self.clock()), failed=failed.append)
+        if failed:
+            log.warning(
+                "the checkpoint of step %d was stored after %d failed tries; the last: %s",
+                *(step, len(failed), failed[-1]),
+            )
         crashes.point(Point.AFTER_MANIFEST)
         self.pulse.stored_at = self.clock()
         self.best = best
@@ -122,29 +121,14 @@ class Checkpointer:
         on_its_way = self._flight is not None and not self._flight.done()
         return on_its_way and self.timer() - self._began_at > LATE_S
 
-    def _insist(self, step: int, part: Callable[[], Answer]) -> Answer:
-        """Do a part of keeping a checkpoint patiently; the log says how often it was in vain."""
-        failed: list[StoreUnavailable] = []
-        answer = patiently(part, failed=failed.append)
-        if failed:
-            log.warning(
-                "the checkpoint of step %d was stored after %d failed tries; the last: %s",
-                *(step, len(failed), failed[-1]),
-            )
-        return answer
-
-    def _write(self, best: Best | None, folder: Path) -> dict[str, Path]:
-        try:
-            return write(self.snapshot, self.proof, best, folder)
-        except (OSError, SafetensorError) as error:
-            raise StoreUnavailable(f"cannot write below {folder.parent}: {error}") from error
-
-    def _commit(self, meta: CheckpointMeta, files: dict[str, Path], at: datetime) -> None:
+    def _commit(
+        self, meta: CheckpointMeta, content: Mapping[str, Sequence[Piece]], at: datetime
+    ) -> None:
         self._check_open()
         prefix = layout.checkpoint(self.job_id, meta.attempt, meta.step)
         facts = meta.model_dump(mode="json")
         try:
-            manifest.commit(self.store, prefix, files, facts, at=at)
+            manifest.commit(self.store, prefix, content, facts, at=at)
         except AlreadyExists:
             # Nobody else writes here: an earlier try wrote it, and the store's answer was lost.
             if manifest.read(self.store, prefix).meta != facts:

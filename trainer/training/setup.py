@@ -157,8 +157,10 @@ def make_checkpointer(
     count = len(dataset.val)
     golden = min(count, golden_count(spec.network, spec.classes, spec.input_size))
     spread = torch.arange(golden) * count // golden
+    with torch.device("meta"):
+        network = build(spec.network, spec.classes).eval()
     proof = Proof(
-        network=build(spec.network, spec.classes).eval(),
+        network=network,
         images=dataset.val.pixels[spread].contiguous(),
         pixel_mean=pixel_mean(dataset.train),
         transform=dataset.transform,

@@ -1,29 +1,32 @@
 """A training state as CPU copies and as files, and back. Checkpoints are written from the copies."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from pydantic import BaseModel
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from trainer.contract.archs import Network
 from trainer.contract.attempts import Best
 from trainer.contract.checkpoints import GOLDEN, OPTIMIZER, PREPROCESS, STATE, TRAINED, WEIGHTS
 from trainer.contract.counting import multiply_adds
+from trainer.contract.objects.store import Piece
 from trainer.contract.transform import Transform
 from trainer.data.batches import normalise
 from trainer.training.average import Average
 from trainer.training.copying import Copier, InThread, OnDevice
+from trainer.training.packing import in_order, pack
 from trainer.training.schedule import LearningRate, Progress
 from trainer.training.stopping import Standstill, Stopping
 
 GOLDEN_IMAGES = 16
 """At most: small networks have as many."""
-GOLDEN_MULTIPLY_ADDS = 4e9
-"""What a checkpoint's golden batch may cost, at two images or more: a sixth of a second of one core."""
+GOLDEN_MULTIPLY_ADDS = 2e9
+"""What a checkpoint's golden batch may cost, at two images or more: a twelfth of a second of one core."""
 
 Tensors = Mapping[str, Tensor]
 
@@ -100,7 +103,7 @@ class Proof:
     """What lets a server check that it computes what training computed."""
 
     network: nn.Module
-    """Of the trained architecture, on the CPU, in evaluation mode; its weights do not matter."""
+    """Of the trained architecture, in evaluation mode; it may lie on the meta device, with no weights."""
     images: Tensor
     """uint8 (n, 3, input_size, input_size) before scaling."""
     pixel_mean: Tensor
@@ -108,10 +111,10 @@ class Proof:
     transform: Transform
 
     def golden(self, weights: Tensors) -> dict[str, Tensor]:
-        """The images and what `weights` make of them: eager fp32, contiguous memory."""
-        self.network.load_state_dict(dict(weights))
+        """The images and what `weights`, in order, make of them: eager fp32."""
+        normal = normalise(self.images, self.pixel_mean, self.transform)
         with torch.inference_mode():
-            logits = self.network(normalise(self.images, self.pixel_mean, self.transform))
+            logits = functional_call(self.network, dict(weights), (normal,), strict=True)
         return {"images": self.images, "logits": logits}
 
 
@@ -132,22 +135,20 @@ def momentum(network: nn.Module, optimizer: torch.optim.SGD) -> dict[str, Tensor
     return found
 
 
-def write(snapshot: Snapshot, proof: Proof, best: Best | None, folder: Path) -> dict[str, Path]:
-    """The files of a checkpoint, by their names in it."""
+def files(snapshot: Snapshot, proof: Proof, best: Best | None) -> dict[str, Sequence[Piece]]:
+    """Of a checkpoint, by their names in it: most of it the snapshot's own memory."""
+    weights = {name: in_order(tensor) for name, tensor in snapshot.weights.items()}
     tensors: dict[str, Tensors] = {
-        WEIGHTS: snapshot.weights,
+        WEIGHTS: weights,
         PREPROCESS: {"pixel_mean": proof.pixel_mean},
-        GOLDEN: proof.golden(snapshot.weights),
+        GOLDEN: proof.golden(weights),
         OPTIMIZER: snapshot.momentum,
     }
     if snapshot.trained:
         tensors[TRAINED] = snapshot.trained
-    for name, content in tensors.items():
-        plain = {key: tensor.contiguous() for key, tensor in content.items()}  # of channels last
-        save_file(plain, folder / name)
     state = State(best=best, progress=snapshot.progress, standstill=snapshot.standstill)
-    (folder / STATE).write_text(state.model_dump_json())
-    return {name: folder / name for name in (*tensors, STATE)}
+    packed = {name: pack(content) for name, content in tensors.items()}
+    return packed | {STATE: [state.model_dump_json().encode()]}
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ from typing import BinaryIO
 from trainer.contract.objects.store import (
     AlreadyExists,
     NoSuchObject,
+    Piece,
     StoredObject,
     StoreUnavailable,
     check_key,
@@ -47,6 +48,9 @@ class LocalStore:
     def upload(self, key: str, path: Path) -> None:
         with path.open("rb") as source:
             self._place(key, iter(lambda: source.read(PIECE), b""), os.replace)
+
+    def write(self, key: str, pieces: Iterable[Piece]) -> None:
+        self._place(key, pieces, os.replace)
 
     def get(self, key: str, start: int = 0) -> bytes:
         return b"".join(self.stream(key, start))
@@ -106,7 +110,7 @@ class LocalStore:
         check_key(key)
         return self.root.joinpath(*key.split("/"))
 
-    def _place(self, key: str, pieces: Iterable[bytes], move: Callable[[Path, Path], None]) -> None:
+    def _place(self, key: str, pieces: Iterable[Piece], move: Callable[[Path, Path], None]) -> None:
         """Write a staging file and `move` it in place; afterwards the object's name is durable."""
         target = self._path(key)
         staged = self.root / STAGING / secrets.token_hex(16)
@@ -146,7 +150,7 @@ def _unless_gone(error: OSError) -> None:
         raise error
 
 
-def _write(path: Path, pieces: Iterable[bytes]) -> None:
+def _write(path: Path, pieces: Iterable[Piece]) -> None:
     with path.open("wb") as file:
         for piece in pieces:
             file.write(piece)

@@ -4,9 +4,10 @@ Credentials, region, endpoint and CA come from the environment as boto3 reads th
 (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_ENDPOINT_URL`, `AWS_CA_BUNDLE`, …).
 """
 
+import io
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -29,7 +30,7 @@ from trainer.contract.objects.s3_errors import (
     code_of,
     explained,
 )
-from trainer.contract.objects.store import AlreadyExists, StoredObject, check_key
+from trainer.contract.objects.store import AlreadyExists, Piece, StoredObject, check_key
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -93,6 +94,17 @@ class S3Store:
         with explained(key):
             self.client.upload_file(
                 str(path),
+                where["Bucket"],
+                where["Key"],
+                ExtraArgs=self._each_write(),
+                Config=_transfer(),
+            )
+
+    def write(self, key: str, pieces: Iterable[Piece]) -> None:
+        where = self._where(key)
+        with explained(key), io.BufferedReader(_Joined(iter(pieces)), PIECE) as joined:
+            self.client.upload_fileobj(
+                joined,
                 where["Bucket"],
                 where["Key"],
                 ExtraArgs=self._each_write(),
@@ -208,6 +220,28 @@ class S3Store:
             answer = self._open(key, at, stop, etag)
 
 
+class _Joined(io.RawIOBase):
+    """Pieces as a file that is read once from its beginning to its end."""
+
+    def __init__(self, pieces: Iterator[Piece]) -> None:
+        self._pieces = pieces
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, room: Any) -> int:
+        while not self._rest:
+            try:
+                self._rest = memoryview(next(self._pieces))
+            except StopIteration:
+                return 0
+        part = self._rest[: len(room)]
+        room[: len(part)] = part
+        self._rest = self._rest[len(part) :]
+        return len(part)
+
+
 def connect(bucket: str, prefix: str, options: Options) -> S3Store:
     """A store on `bucket`; nothing is asked of it yet. Raises ValueError when the environment's
     configuration of AWS is not right."""
@@ -240,13 +274,15 @@ def _client(options: Options, endpoint: str | None = None) -> "S3Client":
 
 
 def _transfer() -> TransferConfig:
-    return TransferConfig(
+    found = TransferConfig(
         multipart_threshold=PART,
         multipart_chunksize=PART,
         max_concurrency=PARTS_AT_ONCE,
         num_download_attempts=BODY_ATTEMPTS,
         preferred_transfer_client="classic",  # another may be installed, with failures of its own
     )
+    found.max_in_memory_upload_chunks = PARTS_AT_ONCE  # of s3transfer's
+    return found
 
 
 def _was_repeated(error: ClientError) -> bool:

@@ -8,11 +8,13 @@ StoreError
     └── Overwrites    it replaces what was to be created once: no two programs can rely on it
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+Piece = bytes | memoryview
+"""Of an object that is written."""
 LONGEST_KEY = 900
 """Bytes. S3 takes 1,024, with the prefix of the store in front."""
 LONGEST_NAME = 255
@@ -64,6 +66,9 @@ class ObjectStore(Protocol):
 
     def upload(self, key: str, path: Path) -> None:
         """Write a file's contents, replacing what was there."""
+
+    def write(self, key: str, pieces: Iterable[Piece]) -> None:
+        """Write what the pieces make together, replacing what was there. Each is asked for once."""
 
     def get(self, key: str, start: int = 0) -> bytes:
         """The object's bytes from `start` on; nothing when it is no longer. Raises NoSuchObject."""

@@ -2,7 +2,7 @@
 orders nothing on a store that has not shown it."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,6 +13,7 @@ from trainer.contract.objects.store import (
     AlreadyExists,
     ObjectStore,
     Overwrites,
+    Piece,
     StoredObject,
     StoreUnavailable,
 )
@@ -59,6 +60,10 @@ class Trusted:
     def upload(self, key: str, path: Path) -> None:
         self.show()
         self.store.upload(key, path)
+
+    def write(self, key: str, pieces: Iterable[Piece]) -> None:
+        self.show()
+        self.store.write(key, pieces)
 
     def get(self, key: str, start: int = 0) -> bytes:
         return self.store.get(key, start)

@@ -1,0 +1,42 @@
+"""What is packed here is what the library would have written, byte for byte, and is nowhere copied."""
+
+import pytest
+import torch
+from safetensors.torch import load, save
+from torch import Tensor
+
+from trainer.training.packing import in_order, pack
+
+STATE = {
+    "0.weight": torch.rand(4, 3, 3, 3),
+    "0.bias": torch.rand(4),
+    "1.num_batches_tracked": torch.tensor(7),
+    "a scalar": torch.tensor(0.5),
+    "images": torch.arange(12, dtype=torch.uint8).view(2, 6),
+    "none": torch.empty(0, 3),
+    "ä": torch.ones(1),
+}
+
+
+@pytest.mark.parametrize("tensors", [{}, STATE, {"odd": torch.zeros(3, dtype=torch.uint8)}])
+def test_the_bytes_are_the_librarys_own(tensors: dict[str, Tensor]) -> None:
+    assert b"".join(pack(tensors)) == save(tensors)
+
+
+@pytest.mark.parametrize("shape", [(8, 4, 3, 3), (8, 4, 1, 1), (8, 1, 3, 3)])
+def test_channels_last_is_written_in_order(shape: tuple[int, ...]) -> None:
+    weight = torch.rand(shape).to(memory_format=torch.channels_last)
+    assert in_order(weight).stride() == torch.empty(shape).stride()
+    assert torch.equal(load(b"".join(pack({"weight": weight})))["weight"], weight)
+
+
+def test_what_lies_in_order_is_not_copied() -> None:
+    weight = torch.zeros(3)
+    _, body = pack({"weight": weight})
+    weight[1] = 1
+    assert bytes(body) == weight.numpy().tobytes()
+
+
+def test_a_type_that_no_training_state_has_is_refused() -> None:
+    with pytest.raises(KeyError):
+        pack({"weight": torch.zeros(1, dtype=torch.bfloat16)})
