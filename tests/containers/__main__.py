@@ -47,9 +47,7 @@ def killed(stack: Stack, service: str) -> None:
 def told_to_go(stack: Stack) -> None:
     """A worker's container is stopped: what trains there keeps a checkpoint, and goes on when it is back."""
     job = stack.ask("POST", "/jobs", LONG).raise_for_status().json()["id"]
-    stack.until(
-        lambda: bool(stack.ask("GET", f"/jobs/{job}/checkpoints").json()["checkpoints"]), 300
-    )
+    stack.until(lambda: bool(stack.ask("GET", f"/jobs/{job}/checkpoints").json()["items"]), 300)
     stack.engine.run("podman", "stop", "--time=60", stack.container("ray-worker"))
     stack.until(lambda: stack.ask("GET", f"/jobs/{job}").json()["attempt"] > 1, 300)
     seen = stack.ask("GET", f"/jobs/{job}/events").json()["items"]

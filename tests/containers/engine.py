@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CRUN = Path(__file__).parent / "files" / "crun"
-NEEDED = ("podman", "buildah", "crun", "debootstrap")
+NEEDED = ("podman", "buildah", "crun", "debootstrap", "catatonit", "netavark", "aardvark-dns")
+"""Debian's packages: they have the names of their programs."""
+PROGRAMS = "/usr/lib/podman"
+"""Where those are that only podman calls."""
 CONFIGURATION = {
     "storage.conf": '[storage]\ndriver = "overlay"\ngraphroot = "{0}/g"\nrunroot = "{0}/r"\n',
-    "containers.conf": '[engine]\nruntime = "crun"\n[engine.runtimes]\ncrun = ["{1}"]\n',
+    "containers.conf": '[engine]\nruntime = "crun"\n[engine.runtimes]\ncrun = ["{1}"]\n'
+    '[network]\nnetwork_backend = "netavark"\n',
 }
 
 
@@ -34,7 +38,8 @@ class Engine:
 
     def prepare(self) -> None:
         """Raises RuntimeError when a program is missing."""
-        missing = [each for each in NEEDED if shutil.which(each) is None]
+        path = f"{os.environ['PATH']}{os.pathsep}{PROGRAMS}"
+        missing = [each for each in NEEDED if shutil.which(each, path=path) is None]
         if missing or os.geteuid() != 0:
             raise RuntimeError(f"needs root, and apt-get install {' '.join(missing or NEEDED)}")
         (self.folder / "tmp").mkdir(parents=True, exist_ok=True)

@@ -91,9 +91,12 @@ class Stack:
     def mend(self) -> None:
         """Start what has ended, as an engine's restart policy does. Podman's own needs a systemd."""
         for service in SERVICES:
-            words = ("podman", "inspect", "--format={{.State.Status}}", self.container(service))
-            if self.engine.run(*words) == "exited":
-                self.engine.run("podman", "start", self.container(service))
+            name = self.container(service)
+            if not self.engine.true("podman", "container", "exists", name):
+                continue  # its turn has not come
+            state = self.engine.run("podman", "inspect", "--format={{.State.Status}}", name)
+            if state in ("exited", "stopped"):
+                self.engine.run("podman", "start", name)
 
     def until(self, come: Callable[[], bool], within_s: float) -> float:
         """Seconds that it took. Raises TimeoutError."""

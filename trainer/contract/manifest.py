@@ -4,7 +4,7 @@ What has no manifest is not there; what does not match its manifest, or its own 
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ class Manifest(BaseModel, frozen=True, extra="forbid", use_attribute_docstrings=
 def commit(
     store: ObjectStore,
     prefix: str,
-    files: Mapping[str, Path | Sequence[Piece]],
+    files: Mapping[str, Path | Iterable[Piece]],
     meta: dict[str, Any],
     *,
     at: datetime,
@@ -113,7 +113,7 @@ def prefixes(store: ObjectStore, below: str) -> Iterator[str]:
 
 
 def _store(
-    store: ObjectStore, prefix: str, name: str, content: Path | Sequence[Piece]
+    store: ObjectStore, prefix: str, name: str, content: Path | Iterable[Piece]
 ) -> FileEntry:
     if isinstance(content, Path):
         store.upload(f"{prefix}/{name}", content)

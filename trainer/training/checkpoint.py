@@ -5,7 +5,7 @@ Only the first worker has one. What a checkpoint holds is in `trainer.contract.c
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -122,7 +122,7 @@ class Checkpointer:
         return on_its_way and self.timer() - self._began_at > LATE_S
 
     def _commit(
-        self, meta: CheckpointMeta, content: Mapping[str, Sequence[Piece]], at: datetime
+        self, meta: CheckpointMeta, content: Mapping[str, Iterable[Piece]], at: datetime
     ) -> None:
         self._check_open()
         prefix = layout.checkpoint(self.job_id, meta.attempt, meta.step)

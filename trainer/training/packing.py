@@ -2,7 +2,8 @@
 the training state into its store, and lies in no file between. `safetensors` reads what is made here."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import accumulate
 
 import torch
@@ -22,25 +23,32 @@ def in_order(tensor: Tensor) -> Tensor:
     return tensor.contiguous().view(-1).view(tensor.shape)
 
 
-def pack(tensors: Mapping[str, Tensor]) -> Sequence[Piece]:
-    """The header, then the tensors' own memory: whoever changes one before the pieces are used changes the
-    file. float32, int64 and uint8, on the CPU; raises KeyError for others."""
-    # In the order of the library itself, so that the same tensors make the same bytes.
-    names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
-    bodies = [_memory(tensors[name]) for name in names]
-    ends = list(accumulate(body.nbytes for body in bodies))
-    fields = {
-        name: {
-            "dtype": DTYPES[tensors[name].dtype],
-            "shape": list(tensors[name].shape),
-            "data_offsets": [end - body.nbytes, end],
+@dataclass(frozen=True)
+class Packed:
+    """A file's pieces: its header, then the tensors' own memory, so whoever changes one changes the file.
+    What does not lie in order is copied when its turn comes, into memory that the one before it had.
+
+    float32, int64 and uint8, on the CPU.
+    """
+
+    tensors: Mapping[str, Tensor]
+
+    def __iter__(self) -> Iterator[Piece]:
+        """Raises KeyError for tensors of other types."""
+        # In the order of the library itself, so that the same tensors make the same bytes.
+        names = sorted(self.tensors, key=lambda name: (-self.tensors[name].element_size(), name))
+        ordered = [self.tensors[name] for name in names]
+        ends = list(accumulate(tensor.nbytes for tensor in ordered))
+        fields = {
+            name: {
+                "dtype": DTYPES[tensor.dtype],
+                "shape": list(tensor.shape),
+                "data_offsets": [end - tensor.nbytes, end],
+            }
+            for name, tensor, end in zip(names, ordered, ends, strict=True)
         }
-        for name, body, end in zip(names, bodies, ends, strict=True)
-    }
-    header = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
-    header += b" " * (-len(header) % ALIGNED)
-    return [len(header).to_bytes(8, "little") + header, *bodies]
-
-
-def _memory(tensor: Tensor) -> memoryview:
-    return in_order(tensor).view(-1).view(torch.uint8).numpy().data
+        header = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
+        header += b" " * (-len(header) % ALIGNED)
+        yield len(header).to_bytes(8, "little") + header
+        for tensor in ordered:
+            yield in_order(tensor).view(-1).view(torch.uint8).numpy().data

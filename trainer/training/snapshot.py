@@ -1,6 +1,6 @@
 """A training state as CPU copies and as files, and back. Checkpoints are written from the copies."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from trainer.contract.transform import Transform
 from trainer.data.batches import normalise
 from trainer.training.average import Average
 from trainer.training.copying import Copier, InThread, OnDevice
-from trainer.training.packing import in_order, pack
+from trainer.training.packing import Packed, in_order
 from trainer.training.schedule import LearningRate, Progress
 from trainer.training.stopping import Standstill, Stopping
 
@@ -135,8 +135,8 @@ def momentum(network: nn.Module, optimizer: torch.optim.SGD) -> dict[str, Tensor
     return found
 
 
-def files(snapshot: Snapshot, proof: Proof, best: Best | None) -> dict[str, Sequence[Piece]]:
-    """Of a checkpoint, by their names in it: most of it the snapshot's own memory."""
+def files(snapshot: Snapshot, proof: Proof, best: Best | None) -> dict[str, Iterable[Piece]]:
+    """Of a checkpoint, by their names in it: most of it the snapshot's own memory. Each can be read again."""
     weights = {name: in_order(tensor) for name, tensor in snapshot.weights.items()}
     tensors: dict[str, Tensors] = {
         WEIGHTS: weights,
@@ -147,8 +147,8 @@ def files(snapshot: Snapshot, proof: Proof, best: Best | None) -> dict[str, Sequ
     if snapshot.trained:
         tensors[TRAINED] = snapshot.trained
     state = State(best=best, progress=snapshot.progress, standstill=snapshot.standstill)
-    packed = {name: pack(content) for name, content in tensors.items()}
-    return packed | {STATE: [state.model_dump_json().encode()]}
+    packed = {name: Packed(content) for name, content in tensors.items()}
+    return {**packed, STATE: [state.model_dump_json().encode()]}
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
