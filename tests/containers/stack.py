@@ -18,6 +18,13 @@ JOB = {"arch": "resnet20", "dataset": "digits", "epochs": 2}
 READY_WITHIN_S = 300.0
 DONE_WITHIN_S = 400.0
 LOOK_EVERY_S = 1.0
+PROMETHEUS_PORT = 9090
+
+
+def prometheus(path: str, **params: str) -> Any:
+    """What its API says. Raises httpx.HTTPError."""
+    url = f"http://127.0.0.1:{PROMETHEUS_PORT}/api/v1/{path}"
+    return httpx.get(url, params=params, timeout=10).raise_for_status().json()["data"]
 
 
 @dataclass
@@ -47,8 +54,24 @@ class Stack:
         self.until(self.ready, READY_WITHIN_S)
         self.key = self.engine.run("podman", "exec", self.container("api"), "residual", "key")
 
+    def observe(self) -> None:
+        """With Prometheus, of its profile."""
+        self.compose("--profile", "observability", "up", "-d", "--no-build", "prometheus")
+
+    def observed(self, query: str) -> bool:
+        """Whether Prometheus has an answer to it."""
+        try:
+            return bool(prometheus("query", query=query)["result"])
+        except httpx.HTTPError:
+            return False
+
+    def rules(self) -> dict[str, str]:
+        """Alert → "ok" once it was evaluated, "err" when it cannot be."""
+        groups = prometheus("rules")["groups"]
+        return {rule["name"]: rule["health"] for group in groups for rule in group["rules"]}
+
     def down(self) -> None:
-        self.compose("down", "--volumes", "--timeout", "2")
+        self.compose("--profile", "observability", "down", "--volumes", "--timeout", "2")
 
     def container(self, service: str) -> str:
         return f"{self.name}_{service}_1"

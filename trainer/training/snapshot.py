@@ -171,11 +171,16 @@ def restore(
 
 
 def _room(sources: Tensors) -> dict[str, Tensor]:
-    """On the CPU for each, laid out as it is. Written once: the system hands out memory when it is first
-    touched, and the first checkpoint shall take no longer than the others."""
+    """On the CPU for each: in order, so that what is in channels last is put in order as it is copied; but
+    laid out as it is on a GPU, which then copies by itself. Written once: the system hands out memory when
+    it is first touched, and the first checkpoint shall take no longer than the others."""
     return {
         name: torch.empty_like(
-            source, device="cpu", requires_grad=False, pin_memory=source.is_cuda
+            source,
+            device="cpu",
+            requires_grad=False,
+            pin_memory=source.is_cuda,
+            memory_format=torch.preserve_format if source.is_cuda else torch.contiguous_format,
         ).zero_()
         for name, source in sources.items()
     }
