@@ -4,8 +4,9 @@ A checkpoint costs the loop its wait, and then slower steps while it is proved, 
 beside them. All of that is seen in how much longer a stretch of training steps takes with one checkpoint at
 its beginning than the same stretch without. Minutes need not pass for that: a stretch is as long as the work
 beside it, whose end it waits for, and its seconds are divided by sixty. Stretches with and without take
-turns. CPU seconds are of the whole process that keeps checkpoints: they say the same of a machine that does
-other things as well. One worker computes with all cores, two with one each, as the service places them.
+turns. CPU seconds are of the whole process that keeps checkpoints; those of a checkpoint alone, with no step
+beside it, are what its work comes to. They say the same of a machine that does other things as well. One
+worker computes with all cores, two with one each, as the service places them.
 
     python -m benchmarks.checkpoint_cost
 """
@@ -56,6 +57,17 @@ def stretch(made: Training, steps: int, *, checkpoint: bool) -> Stretch:
     return Stretch(time.perf_counter() - began, time.process_time() - cpu)
 
 
+def alone(made: Training, times: int) -> float:
+    """CPU seconds of a checkpoint with nothing beside it, the median of so many."""
+    spent = []
+    for _ in range(times):
+        began = time.process_time()
+        made.checkpoints.save(made.done, None)
+        made.checkpoints.land()
+        spent.append(time.process_time() - began)
+    return statistics.median(spent)
+
+
 def measure(made: Training, *, seconds: float, pairs: int) -> str:
     """A row of the table."""
     made.steps(5)
@@ -72,7 +84,7 @@ def measure(made: Training, *, seconds: float, pairs: int) -> str:
     cost = statistics.median(costs)
     return (
         f"{statistics.median(rates):.0f} | {cost:.2f} ({low:.2f} to {high:.2f}) "
-        f"| {statistics.median(cpu):.2f} | {100 * cost / EVERY_S:.2f} %"
+        f"| {statistics.median(cpu):.2f} | {alone(made, pairs):.2f} | {100 * cost / EVERY_S:.2f} %"
     )
 
 
@@ -80,12 +92,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=4.0, help="of a stretch")
+    parser.add_argument("--only", default="", help="trainings of such a name")
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2])
     options = parser.parse_args()
     print(f"{header()}; {describe()}; n = {options.pairs} pairs of {options.seconds:g} s\n")
-    print("| training | workers | images/s | one costs s (quartiles) | CPU s | at one a minute |")
-    print("|---|---|---|---|---|---|")
-    for (name, body), workers in itertools.product(TRAININGS.items(), options.workers):
+    columns = "| training | workers | images/s | one costs s (quartiles) | CPU s | alone, CPU s "
+    print(f"{columns}| at one a minute |\n|---|---|---|---|---|---|---|")
+    chosen = {name: body for name, body in TRAININGS.items() if options.only in name}
+    for (name, body), workers in itertools.product(chosen.items(), options.workers):
         wanted = spec(**{"workers": workers, "epochs": 1} | body)
         with (
             tempfile.TemporaryDirectory(prefix="residual-bench-") as folder,

@@ -74,7 +74,7 @@ def _one(name: str, asked: argparse.Namespace) -> list[str]:
     run, usual = EXPERIMENTS[name]
     if name == "kills" and asked.jobs:
         run = partial(run, jobs=asked.jobs)
-    if name in {"nodes", "partitions"} and asked.parts:
+    if name in {"crash-points", "nodes", "partitions"} and asked.parts:
         run = partial(run, parts=tuple(asked.parts.split(",")))
     n, began = asked.n or usual, time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix=f"chaos-{name}-"))
@@ -106,7 +106,8 @@ def _arguments() -> argparse.Namespace:
         "--jobs", type=int, help="of `kills`, at least; default: one for every four"
     )
     parser.add_argument(
-        "--parts", help="of `nodes` and `partitions`: some of them, with commas; default: all"
+        "--parts",
+        help="of `crash-points`, `nodes`, `partitions`: some of them, with commas; default: all",
     )
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()

@@ -58,9 +58,10 @@ def run(
     n: int,
     seed: int,
     say: Callable[[str], None],
-    points: tuple[Point, ...] = tuple(Point),
+    parts: tuple[str, ...] = tuple(Point),
 ) -> dict[str, object]:
-    """`n` crashes at each of `points`. `seed` is of no use here: nothing is left to chance."""
+    """`n` crashes at each of the points `parts`. `seed` is of no use here: nothing is left to chance."""
+    points = [Point(name) for name in parts]
     references: dict[str, Reference] = {}
     found: list[str] = []
     for point in points:

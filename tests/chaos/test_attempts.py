@@ -25,5 +25,5 @@ def test_nobody_believes_an_attempt_that_wakes_up_too_late(tmp_path: Path) -> No
 
 def test_a_crash_between_two_steps_neither_loses_nor_doubles_a_job(tmp_path: Path) -> None:
     """One of the points, on the real thing; the tests of the reconciler and of training have them all."""
-    result = crash_points.run(tmp_path, n=1, seed=1, say=print, points=(Point.AFTER_SUBMIT,))
+    result = crash_points.run(tmp_path, n=1, seed=1, say=print, parts=(Point.AFTER_SUBMIT,))
     assert result["violations"] == []
