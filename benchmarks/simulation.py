@@ -80,13 +80,13 @@ class Run:
         equal = 1 / len(self.shares)
         return max(abs(share - equal) / equal for share in self.shares.values())
 
-    def broken(self, *, shares_within: float = SHARES_WITHIN) -> list[str]:
+    def broken(self) -> list[str]:
         """Promises that were not kept."""
         said = {
             f"{self.jobs - self.succeeded} jobs did not succeed": self.succeeded < self.jobs,
             f"{self.out_of_order} starts out of order": self.out_of_order > 0,
             f"{self.over} looks gave away more than there is": self.over > 0,
-            f"shares are off by {self.unfair:.0%}": self.unfair > shares_within,
+            f"shares are off by {self.unfair:.0%}": self.unfair > SHARES_WITHIN,
             f"a look computed for {max(self.cpu_ms):.0f} ms": max(self.cpu_ms) > MOST_CPU_MS,
         }
         return [sentence for sentence, is_so in said.items() if is_so]

@@ -239,6 +239,17 @@ class QuotaRow(Base):
     """At once."""
 
 
+class UsageRow(Base):
+    """What a project held of the cluster lately: a mean in which older times count less."""
+
+    __tablename__ = "usage"
+    project: Mapped[str] = mapped_column(String(64), primary_key=True)
+    share: Mapped[float]
+    """From 0 to 1: of its CPUs or of its GPUs, whichever is more."""
+    at: Mapped[datetime]
+    """Up to when it counts."""
+
+
 class WebhookRow(Base):
     __tablename__ = "webhooks"
     __table_args__ = (Index("ix_webhooks_project", "project"),)

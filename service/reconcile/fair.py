@@ -1,9 +1,11 @@
-"""Whose turn it is, between projects: that of the one which holds the least. Pure; `line` reads."""
+"""Whose turn it is, between projects: that of the one which holds and lately held the least. Pure; `line`
+reads."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
+from service.cluster.cluster import Capacity
 from service.jobs.rows import turn
 from service.lifecycle import Job
 from trainer.contract.asked import Demand
@@ -14,10 +16,12 @@ NOTHING = Demand(cpus=0, gpus=0)
 @dataclass
 class Turns:
     """The queued jobs of all projects, each in its turn. The next is of the project with the lowest share
-    of the cluster, counting what was picked before it; of equal ones, that with the earliest turn.
+    of the cluster, counting what was picked before it and what it held lately; of equal ones, that with the
+    earliest turn.
 
-    So a project with many jobs does not hold up one with few. One whose job is too large for what is free
-    keeps the turn: others that came later hold more than it, as soon as they hold anything.
+    So a project with many jobs does not hold up one with few, and one that had more than its share because
+    its job was large, or came first, gives way afterwards. One whose job is too large for what is free keeps
+    the turn: others that came later hold more than it, as soon as they hold anything.
     """
 
     lines: Mapping[str, Iterator[Job]]
@@ -28,6 +32,8 @@ class Turns:
     """Of the cluster."""
     held: dict[str, Demand]
     """By project."""
+    lately: Mapping[str, float] = field(default_factory=dict)
+    """By project, its mean share of the cluster in the last minutes."""
     _left: set[str] = field(default_factory=set)
 
     def __iter__(self) -> Iterator[Job]:
@@ -56,7 +62,8 @@ class Turns:
         self._left.add(project)
 
     def _rank(self, project: str) -> tuple[float, float, str]:
-        return (share(self.held.get(project, NOTHING), self.whole), self.turns[project], project)
+        has = share(self.held.get(project, NOTHING), self.whole)
+        return (has + self.lately.get(project, 0.0), self.turns[project], project)
 
 
 def share(held: Demand, whole: Demand) -> float:
@@ -64,6 +71,16 @@ def share(held: Demand, whole: Demand) -> float:
     cpus = held.cpus / whole.cpus if whole.cpus else 0.0
     gpus = held.gpus / whole.gpus if whole.gpus else 0.0
     return max(cpus, gpus)
+
+
+def whole(capacity: Capacity | None) -> Demand:
+    """All that the cluster has; nothing while that is not known."""
+    return Demand(cpus=capacity.cpus, gpus=capacity.gpus) if capacity else NOTHING
+
+
+def shares(holding: Iterable[Job], of: Demand) -> dict[str, float]:
+    """By project, what its jobs hold `of` all there is."""
+    return {project: share(held, of) for project, held in by_project(holding).items()}
 
 
 def by_project(jobs: Iterable[Job]) -> dict[str, Demand]:

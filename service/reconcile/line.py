@@ -16,12 +16,12 @@ from service.jobs.store import JobStore
 from service.lifecycle import Job, State, advance
 from service.reconcile import fair, told
 from service.reconcile.admit import BEHIND, Admission, admit
-from service.reconcile.fair import NOTHING, Turns
+from service.reconcile.fair import Turns
 from service.reconcile.outcomes import MOST_BACKOFF
 from service.reconcile.promises import Promises
 from service.reconcile.quota import Quotas
+from service.reconcile.usage import Usage
 from trainer.contract import crashes
-from trainer.contract.asked import Demand
 from trainer.contract.crashes import Point
 from trainer.contract.reasons import Reason
 
@@ -119,8 +119,9 @@ def turns_of(
     return Turns(
         lines={project: read(project) for project in heads},
         turns=heads,
-        whole=Demand(cpus=capacity.cpus, gpus=capacity.gpus) if capacity else NOTHING,
+        whole=fair.whole(capacity),
         held=fair.by_project(holding),
+        lately=Usage(store.engine).lately(now),
     )
 
 

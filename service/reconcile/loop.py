@@ -22,7 +22,7 @@ from service.jobs.store import Held
 from service.lifecycle import Job, State
 from service.metrics.instruments import Instruments
 from service.metrics.standing import Live, Standing
-from service.reconcile import quota, told
+from service.reconcile import fair, quota, told
 from service.reconcile.attend import Attendant
 from service.reconcile.glance import Glance
 from service.reconcile.grow import growth
@@ -30,6 +30,7 @@ from service.reconcile.line import Line
 from service.reconcile.quota import Quotas
 from service.reconcile.sweep import Sweeper
 from service.reconcile.tidy import Tidier
+from service.reconcile.usage import Usage
 from trainer.contract.names import job_and_attempt, submission_id
 from trainer.contract.objects.store import StoreUnavailable
 from trainer.contract.reasons import Reason
@@ -39,6 +40,7 @@ LEASE_LASTS = timedelta(seconds=6)
 """After a crash the next program waits for so long, and at most for a tick more: 10 s are promised.
 Clocks may differ by less."""
 SWEEP_EVERY = timedelta(seconds=5)
+USAGE_EVERY = timedelta(seconds=5)
 PROGRESS_EVERY = timedelta(seconds=2)
 FORGET_CLAIMS_EVERY = timedelta(minutes=10)
 GIVE_UP_WRITES_EVERY = timedelta(hours=1)
@@ -65,6 +67,7 @@ class Reconciler:
     _line: Line = field(init=False)
     _sweeper: Sweeper = field(init=False)
     _tidier: Tidier = field(init=False)
+    _usage: Usage = field(init=False)
     _standing: Standing = field(default_factory=Standing)
     _ending: Reason | None = None
     """Why nothing is started any more, and what runs is asked to end."""
@@ -78,6 +81,7 @@ class Reconciler:
         self._line = Line(of.store, self.quotas)
         self._sweeper = Sweeper(of.store, of.objects, of.clock)
         self._tidier = Tidier(Leftovers(of.store.engine), of.objects, of.clock)
+        self._usage = Usage(of.store.engine)
 
     def capacity(self) -> Capacity | None:
         """What the cluster was last seen to have; None while it never answered."""
@@ -184,6 +188,8 @@ class Reconciler:
     def _now_and_then(self) -> None:
         if self._is_time("progress", PROGRESS_EVERY):
             self._note_progress()
+        if self._is_time("usage", USAGE_EVERY):
+            self._safely("usage", self._note_usage)
         if self._is_time("sweep", SWEEP_EVERY):
             self._safely("sweep", self._sweeper.sweep)
             self._safely("tidy", self._tidier.tidy)
@@ -197,6 +203,12 @@ class Reconciler:
         for job in self._holding():
             if job.state is State.RUNNING:
                 self._safely_with(job, partial(self.attendant.note_progress, job))
+
+    def _note_usage(self) -> None:
+        """Nothing, while it is not known how large the cluster is."""
+        if capacity := self._standing.capacity:
+            shares = fair.shares(self._holding(), fair.whole(capacity))
+            self._usage.note(shares, self.attendant.clock())
 
     def _give_up_writes(self) -> None:
         self.attendant.objects.sweep(WRITES_LAST)

@@ -22,7 +22,9 @@ def _queued(project: str, number: int, **fields: Any) -> Job:
     return replace(made, project=project, created_at=NOW + timedelta(seconds=number))
 
 
-def _order(held: dict[str, float], *queued: Job, cpus: float = 8) -> list[str]:
+def _order(
+    held: dict[str, float], *queued: Job, cpus: float = 8, lately: dict[str, float] | None = None
+) -> list[str]:
     """Projects in the order of the turns of their jobs, each of which takes what it needs."""
     projects = {one.project for one in queued}
     turns = Turns(
@@ -30,6 +32,7 @@ def _order(held: dict[str, float], *queued: Job, cpus: float = 8) -> list[str]:
         turns=dict.fromkeys(projects, 0.0),  # or lower than they are
         whole=Demand(cpus=cpus, gpus=4),
         held={project: Demand(cpus=has, gpus=0) for project, has in held.items()},
+        lately=lately or {},
     )
     found = []
     for one in turns:
@@ -50,6 +53,13 @@ def test_a_project_with_many_jobs_does_not_hold_up_one_with_few() -> None:
 
 def test_of_equal_projects_the_one_that_waited_longer_is_next() -> None:
     assert _order({}, _queued("a", 2), _queued("b", 1)) == ["b", "a"]
+
+
+def test_what_a_project_held_lately_counts_as_what_it_holds() -> None:
+    jobs = [*(_queued("a", number) for number in range(1, 5)), _queued("b", 8), _queued("b", 9)]
+    # Its mean was a quarter of the cluster: two of its jobs.
+    assert _order({}, *jobs, lately={"a": 0.25}) == ["b", "b", *["a"] * 4]
+    assert _order({"b": 2}, *jobs, lately={"a": 0.25})[:2] == ["a", "b"]
 
 
 def test_a_share_is_of_the_resource_of_which_a_project_has_most() -> None:

@@ -11,12 +11,13 @@ def test_a_large_cluster_is_shared_fairly_in_order_and_without_giving_anything_a
     run = simulate(
         tmp_path,
         f"sqlite:///{tmp_path}/residual.db",
-        nodes=12,
-        count=60,
+        nodes=16,
+        count=150,
         projects=2,
         within_s=20,
         seed=1,
-        lasts_s=(30, 60),
+        lasts_s=(20, 60),
     )
-    assert run.broken(shares_within=0.25) == []  # one gang can be two thirds of so small a cluster
+    assert run.shares  # there was a time in which both waited
+    assert run.broken() == []
     assert run.used > 0.5
