@@ -28,6 +28,7 @@ from tests.chaos import (
     soak,
     storage,
     sweep,
+    versions,
     zombies,
 )
 from tests.chaos.report import Result, keep, write
@@ -49,6 +50,7 @@ EXPERIMENTS: dict[str, tuple[Run, int]] = {
     "storage": (storage.run, 20),
     "sweep": (sweep.run, 20),
     "images": (images.run, 5000),
+    "versions": (versions.run, 50),
     "predictions": (predictions.run, 20),
     "soak": (soak.run, 60),
     "nodes": (nodes.run, 5),

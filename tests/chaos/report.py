@@ -28,6 +28,7 @@ ASKED = {
     "storage": "kills of the object store; then 10 min of 5 % failed requests, and 1 min of all",
     "images": "damaged image files, sent in every form that is taken",
     "sweep": "kills of the search, of drivers and workers of trials, in a sweep of 16",
+    "versions": "changes of a deployed version under requests, 20 replicas of 50 changes killed",
     "predictions": "kills of workers, driver and API under predictions of 10,000 images",
     "soak": "minutes of trainings, sweeps and predictions, one kill a minute",
     "nodes": "nodes killed, cut off and added, each, of a Ray on three hosts",

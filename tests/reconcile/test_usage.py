@@ -4,7 +4,7 @@ from datetime import timedelta
 from math import exp
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from service.lifecycle import State
 from service.reconcile.usage import MEMORY, Usage
@@ -71,6 +71,11 @@ def test_a_project_that_had_the_cluster_lately_gives_way_to_one_that_had_not(wor
     assert world.state(busy) is State.QUEUED
 
 
-def test_an_idle_service_writes_nothing(world: World) -> None:
-    world.tick(30)
-    assert Usage(world.engine).lately(world.clock()) == {}
+def test_while_nothing_is_held_nothing_is_written(engine: Engine) -> None:
+    usage, said = Usage(engine), list[str]()
+    event.listen(engine, "before_cursor_execute", lambda *of: said.append(of[2].split()[0]))
+    usage.note({}, NOW)
+    usage.note({"a": 0.0001}, NOW)
+    usage.note({}, NOW + timedelta(seconds=5))
+    usage.note({}, NOW + timedelta(seconds=10))
+    assert said == ["SELECT", "SELECT", "DELETE", "INSERT", "SELECT", "DELETE", "SELECT"]
