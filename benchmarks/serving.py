@@ -8,6 +8,8 @@ import argparse
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import sklearn
@@ -21,7 +23,8 @@ CLIENTS = (1, 32)
 SLOW = 500
 """Clients who send a byte of their body a second."""
 OVERLOAD = 1000
-"""Clients that ask again a second after a refusal: about ten times what two cores can compute."""
+"""Clients, far more than two cores can answer: those that ask again a second after a refusal, whatever that
+says, ask about ten times as often."""
 SERVE, SERVICE = "this, by Ray Serve", "this, by the service"
 BARE = "bare ASGI, same engine"
 AIMS: tuple[tuple[str, str, int, float], ...] = (
@@ -95,14 +98,13 @@ def middle(rounds: list[Measured], of: Callable[[Measured], float]) -> float:
 
 def overloaded(ours: Ours, seconds: float) -> Iterator[str]:
     with serving(ours) as addresses:
-        for name, asked in ((SERVICE, addresses.service), (SERVE, addresses.serve)):
+        asking = {SERVICE: addresses.service, SERVE: addresses.serve}
+        for (name, asked), heeds in product(asking.items(), (True, False)):
             before = addresses.megabytes()
-            load = Load(asked.url, str(asked.body), OVERLOAD, seconds, asked.headers, warm_s=5)
-            measured = run(load)
+            load = replace(of(asked, OVERLOAD, seconds), heeds=heeds)
             yield (
-                f"{name}, {OVERLOAD} clients for {seconds:.0f} s: {measured.per_second:.1f} answers/s, "
-                f"p50 {measured.p50_ms:.0f} ms, p99 {measured.p99_ms:.0f} ms; statuses {measured.statuses}; "
-                f"replica {before:.0f} MB before, {addresses.megabytes():.0f} MB after"
+                f"{name}, {OVERLOAD} clients who {'heed' if heeds else 'ignore'} Retry-After: "
+                f"{told(run(load))}; replica {before:.0f} MB before, {addresses.megabytes():.0f} MB after"
             )
 
 
@@ -111,21 +113,19 @@ def slowed(ours: Ours, seconds: float) -> Iterator[str]:
     with serving(ours) as addresses:
         for name, asked in ((SERVICE, addresses.service), (SERVE, addresses.serve)):
             for slow in (0, SLOW):
-                load = Load(
-                    asked.url,
-                    str(asked.body),
-                    CLIENTS[-1],
-                    seconds,
-                    asked.headers,
-                    warm_s=5,
-                    slow=slow,
-                )
-                measured = run(load)
-                yield (
-                    f"{name}, {load.clients} clients beside {slow} slow ones: {measured.per_second:.1f} "
-                    f"answers/s, p50 {measured.p50_ms:.0f} ms, p99 {measured.p99_ms:.0f} ms; "
-                    f"statuses {measured.statuses}"
-                )
+                load = replace(of(asked, CLIENTS[-1], seconds), slow=slow)
+                yield f"{name}, {load.clients} clients beside {slow} slow ones: {told(run(load))}"
+
+
+def of(asked: Asked, clients: int, seconds: float) -> Load:
+    return Load(asked.url, str(asked.body), clients, seconds, asked.headers, warm_s=8)
+
+
+def told(measured: Measured) -> str:
+    return (
+        f"{measured.per_second:.1f} answers/s, p50 {measured.p50_ms:.0f} ms, p99 {measured.p99_ms:.0f} ms; "
+        f"statuses {measured.statuses}"
+    )
 
 
 def main() -> None:

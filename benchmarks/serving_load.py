@@ -5,6 +5,7 @@ A process of its own, `python -m benchmarks.serving_load '{"url": …}'`; used b
 
 import asyncio
 import json
+import random
 import statistics
 import subprocess
 import sys
@@ -17,7 +18,10 @@ from dataclasses import asdict, dataclass, field
 import aiohttp
 
 REFUSED_PAUSE_S = 1.0
-"""What Retry-After asks for; a client that is refused waits so long."""
+"""What a client that is refused waits, if it heeds nothing, or nothing is said."""
+SPREAD = 0.5
+"""A client that heeds Retry-After waits longer by up to this part of it: all were refused at once, and are
+not to come back at once."""
 
 
 Answered = tuple[float, float, int]
@@ -36,6 +40,8 @@ class Load:
     headers: dict[str, str] = field(default_factory=dict)
     warm_s: float = 2.0
     """Not counted, at the start."""
+    heeds: bool = False
+    """Clients that are refused wait as long as Retry-After says."""
     slow: int = 0
     """More clients, who send a body that never ends: they are not counted, and shall disturb nobody."""
 
@@ -63,13 +69,21 @@ async def one_client(
         try:
             async with session.post(load.url, data=body) as answer:
                 await answer.read()
-                status = answer.status
+                status, pause = answer.status, _pause(load, answer)
         except (aiohttp.ClientError, TimeoutError):
-            status = 0
+            status, pause = 0, REFUSED_PAUSE_S
         ended = time.monotonic()
         seen.append((ended, ended - began, status))
         if status != 200:
-            await asyncio.sleep(REFUSED_PAUSE_S)
+            await asyncio.sleep(pause)
+
+
+def _pause(load: Load, answer: aiohttp.ClientResponse) -> float:
+    """Seconds until a client that got this refusal asks again."""
+    said = answer.headers.get("Retry-After")
+    if not load.heeds or said is None:
+        return REFUSED_PAUSE_S
+    return float(said) * random.uniform(1, 1 + SPREAD)
 
 
 async def slow_client(load: Load, session: aiohttp.ClientSession, size: int, until: float) -> None:
