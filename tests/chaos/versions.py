@@ -88,7 +88,7 @@ class Asking:
     """How often `serves` has changed."""
     statuses: Counter[str] = field(default_factory=Counter)
     """Of answers, or what came instead of one."""
-    seconds: list[float] = field(default_factory=list)
+    milliseconds: list[float] = field(default_factory=list)
     """Of the answers with 200."""
     wrong: list[str] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -128,7 +128,7 @@ class Asking:
         self.statuses[str(answer.status_code)] += 1
         if answer.status_code != httpx.codes.OK:
             return
-        self.seconds.append(time.monotonic() - began)
+        self.milliseconds.append((time.monotonic() - began) * 1000)
         said = answer.json()
         if fault := self.known.fault(sent, said):
             self.wrong.append(fault)
@@ -169,8 +169,8 @@ def run(folder: Path, *, n: int, seed: int, say: Callable[[str], None]) -> dict[
         "change_most_s": percentile(changed_s, 100),
         "requests": asking.statuses.total(),
         "by_status": dict(asking.statuses),
-        "request_p50_s": percentile(asking.seconds, 50),
-        "request_p99_s": percentile(asking.seconds, 99),
+        "request_p50_ms": percentile(asking.milliseconds, 50),
+        "request_p99_ms": percentile(asking.milliseconds, 99),
         "wrong": len(asking.wrong),
         "violations": [*_judged(asking, answered), *running.wrong],
     }
