@@ -17,6 +17,8 @@ from service.models.service import Models
 from service.predict.answers import own_words
 from service.predict.room import Room
 from service.predict.transport import AiohttpTransport
+from service.predict.waiting import while_serving
+from service.problems import PART_FAILURES
 from trainer.contract.evaluation import Protocol
 from trainer.contract.serving import TIMEOUT_HEADER
 
@@ -81,9 +83,10 @@ class Predictor:
                 post = partial(self._post, project, kind=sent.kind, body=body, query=query)
                 outcome = await post(who)
                 if _failed(outcome):
-                    # A replica died, or a switch to another version came between finding and asking. What
-                    # a canary cannot answer is not the client's loss: the version that serves does. That
-                    # one, if it only has too much to do, is not given more.
+                    # A replica died, or a switch to another version came between finding and asking, or while
+                    # the one before had no replica. What a canary cannot answer is not the client's loss:
+                    # the version that serves does. That one, if it only has too much to do, is not given
+                    # more.
                     other = await find(NOT_THE_CANARY, anew=True)
                     if other != who or _lost(outcome):
                         who, outcome = other, await post(other)
@@ -121,11 +124,19 @@ class Predictor:
         }
         try:
             with self.room.asked(project, who):
-                return await self.replicas.post(
-                    path, content=body, params=dict(query), headers=headers
-                )
+                asking = self.replicas.post(path, content=body, params=dict(query), headers=headers)
+                return await while_serving(asking, partial(self._serves, project, who))
         except httpx.HTTPError as error:
             return error
+
+    async def _serves(self, project: str, who: Who) -> bool:
+        try:
+            found = answering.named(await self.known.of_project(project), who.model)
+        except NotFound:
+            return False
+        except PART_FAILURES:  # nobody can say: it may well answer
+            return True
+        return who.version in found.answering
 
 
 def connect(address: str) -> httpx.AsyncClient:

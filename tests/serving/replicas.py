@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import anyio
 import httpx
 from starlette.requests import Request
 from starlette.responses import Response
@@ -33,6 +34,8 @@ class World:
     dice: float = 0.5
     asked: list[httpx.Request] = field(default_factory=list)
     answer: Answer = field(default_factory=lambda: classified)
+    takes_s: Callable[[httpx.Request], float] = lambda _: 0.0
+    """Until the answer."""
 
     async def replica(self, request: httpx.Request) -> httpx.Response:
         """It reads as a real one does: what it does not take, it refuses; else the test answers."""
@@ -41,6 +44,7 @@ class World:
         except Refused as refused:
             return as_httpx(response(refused))
         self.asked.append(request)
+        await anyio.sleep(self.takes_s(request))
         return self.answer(request)
 
     def register(self, name: str, *versions: int) -> None:
