@@ -1,15 +1,13 @@
 """However many workers share an evaluation, each image is counted once and the answer is the same."""
 
-import os
 from pathlib import Path
 
 import pytest
 import torch
-import torch.distributed as dist
-from torch.multiprocessing.spawn import spawn
 
 from tests.evaluation.attempts import order, registered, run
 from tests.evaluation.candidates import candidate, noise
+from tests.workers import together
 from trainer.contract.attempts import Order
 from trainer.contract.evaluation import Protocol
 from trainer.contract.objects.local import LocalStore
@@ -55,15 +53,11 @@ def test_bf16_is_close_to_fp32(protocol: Protocol) -> None:
     assert loss("bf16") != loss("fp32")
 
 
-def together(rank: int, folder: str) -> None:
+def share(rank: int, folder: Path) -> None:
     """One of two processes that share an ensemble's evaluation."""
-    os.environ |= {"GLOO_SOCKET_IFNAME": "lo"}
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=WORLD)
     what = Order.model_validate_json(Path(folder, "order.json").read_bytes())
     ended = run(LocalStore(Path(folder, "store")), what, Group(rank, WORLD))
     Path(folder, f"{rank}.json").write_text(ended.model_dump_json())
-    dist.destroy_process_group()
 
 
 def test_two_processes_come_to_what_one_comes_to(tmp_path: Path) -> None:
@@ -71,7 +65,7 @@ def test_two_processes_come_to_what_one_comes_to(tmp_path: Path) -> None:
     models = [registered(store, seed) for seed in (0, 1)]
     what = order(*models, workers=WORLD, batch_size=35)
     (tmp_path / "order.json").write_text(what.model_dump_json())
-    spawn(together, (str(tmp_path),), WORLD)  # type: ignore[no-untyped-call]
+    together(share, tmp_path, WORLD)
     first, second = (
         Ended.model_validate_json((tmp_path / f"{rank}.json").read_bytes()).evaluation
         for rank in range(WORLD)

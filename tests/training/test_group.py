@@ -1,7 +1,6 @@
 """Three real processes on gloo: what they compute together is what one computes alone."""
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import pytest
 import torch
 import torch.distributed as dist
 from torch import nn
-from torch.multiprocessing.spawn import spawn
 from torch.nn.parallel import DistributedDataParallel
 
 from tests.training import small_runs
@@ -24,6 +22,7 @@ from tests.training.small_runs import (
     setting,
     small_spec,
 )
+from tests.workers import together
 from trainer.contract.datasets import DATASETS
 from trainer.contract.objects.local import LocalStore
 from trainer.data.load import load
@@ -35,12 +34,9 @@ from trainer.training.validation import evaluate
 WORLD = 3
 
 
-def together(rank: int, folder: str) -> None:
+def share(rank: int, root: Path) -> None:
     """One of the processes; the first writes what the tests look at."""
-    os.environ |= {"GLOO_SOCKET_IFNAME": "lo"}
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=WORLD)
-    root, group = Path(folder), Group(rank, WORLD)
+    group = Group(rank, WORLD)
     weights = {turns: one_step(root, group, turns) for turns in (1, 2)}
     counted = {world: count(root, Group(rank, world)) for world in (1, 2, 3) if rank < world}
     gathered: list[dict[int, float] | None] = [None] * WORLD
@@ -52,7 +48,6 @@ def together(rank: int, folder: str) -> None:
         torch.save(weights, root / "weights.pt")
         (root / "counted.json").write_text(json.dumps(gathered))
         (root / "told.json").write_text(json.dumps(told))
-    dist.destroy_process_group()
 
 
 def one_step(root: Path, group: Group, turns: int = 1) -> torch.Tensor:
@@ -117,7 +112,7 @@ def resumed(root: Path, group: Group) -> None:
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("group")
-    spawn(together, (str(root),), WORLD)  # type: ignore[no-untyped-call]
+    together(share, root, WORLD)
     return root
 
 

@@ -1,13 +1,9 @@
 """Two real processes on gloo: both end after the same step when the first one hears of the wish."""
 
-import os
 from pathlib import Path
 
 import pytest
-import torch
-import torch.distributed as dist
 from torch import nn
-from torch.multiprocessing.spawn import spawn
 from torch.nn.parallel import DistributedDataParallel
 
 from tests.training.small_runs import (
@@ -22,6 +18,7 @@ from tests.training.small_runs import (
     started,
 )
 from tests.training.test_halt import HALT, wish
+from tests.workers import together
 from trainer.contract.objects.local import LocalStore
 from trainer.training.attempt import run
 from trainer.training.endings import Ended
@@ -38,18 +35,14 @@ def averaged(network: nn.Module) -> nn.Module:
     )
 
 
-def together(rank: int, folder: str) -> None:
+def share(rank: int, root: Path) -> None:
     """One of the processes: an undisturbed run, and one that is halted in its 24th step, and resumed."""
-    os.environ |= {"GLOO_SOCKET_IFNAME": "lo"}
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=WORLD)
-    root, group, first, second = Path(folder), Group(rank, WORLD), order(1, SPEC), order(2, SPEC)
+    group, first, second = Group(rank, WORLD), order(1, SPEC), order(2, SPEC)
     run(first, SPEC, setting(LocalStore(root / "undisturbed"), first, group, averaged))
     store = LocalStore(root / "halted")
     ended = halted(store, group)
     (root / f"{rank}.json").write_text(ended.model_dump_json())
     run(second, SPEC, setting(store, second, group, averaged))
-    dist.destroy_process_group()
 
 
 def halted(store: LocalStore, group: Group) -> Ended:
@@ -66,7 +59,7 @@ def halted(store: LocalStore, group: Group) -> Ended:
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("halted")
-    spawn(together, (str(root),), WORLD)  # type: ignore[no-untyped-call]
+    together(share, root, WORLD)
     return root
 
 

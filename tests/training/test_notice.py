@@ -8,10 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-import torch
-import torch.distributed as dist
 from torch import Tensor, nn
-from torch.multiprocessing.spawn import spawn
 
 from tests.training.small_runs import (
     hashes,
@@ -25,6 +22,7 @@ from tests.training.small_runs import (
 from tests.training.test_halt import HALT
 from tests.training.test_halt_workers import averaged
 from tests.waiting import until
+from tests.workers import together
 from trainer.contract.objects.local import LocalStore
 from trainer.contract.reasons import FREE, Code
 from trainer.training import notice
@@ -54,14 +52,11 @@ class TellSelf(nn.Module):
         return logits
 
 
-def together(rank: int, folder: str) -> None:
+def share(rank: int, root: Path) -> None:
     """One of the processes: an undisturbed run, and one whose second worker gets SIGTERM in its step 11."""
-    os.environ |= {"GLOO_SOCKET_IFNAME": "lo"}
-    torch.set_num_threads(1)
     notice.listen()
     notice.listen()
-    dist.init_process_group("gloo", f"file://{folder}/meet", rank=rank, world_size=WORLD)
-    root, group, first, second = Path(folder), Group(rank, WORLD), order(1, SPEC), order(2, SPEC)
+    group, first, second = Group(rank, WORLD), order(1, SPEC), order(2, SPEC)
     run(first, SPEC, setting(LocalStore(root / "undisturbed"), first, group, averaged))
     store = LocalStore(root / "told")
     given = notice.heard()
@@ -76,13 +71,12 @@ def together(rank: int, folder: str) -> None:
     ended = run(first, SPEC, setting(store, first, group, wrap, vigil))
     (root / f"{rank}.json").write_text(ended.model_dump_json())
     run(second, SPEC, setting(store, second, group, averaged))
-    dist.destroy_process_group()
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("told")
-    spawn(together, (str(root),), WORLD)  # type: ignore[no-untyped-call]
+    together(share, root, WORLD)
     return root
 
 
