@@ -1,7 +1,7 @@
 """A question to a version that is taken away before it answers. Used by `service`.
 
 Requests that wait for a replica, when all of a version's have died, wait in Ray Serve's proxy. If another
-version takes over meanwhile, the proxy lets them wait for ever.
+version takes over meanwhile, they go on waiting there: until their time is over, or the version is back.
 """
 
 import asyncio
