@@ -24,11 +24,11 @@ async def while_serving(
     asking: Coroutine[Any, Any, httpx.Response], serves: Callable[[], Awaitable[bool]]
 ) -> httpx.Response:
     """What `asking` gives, as long as whoever is asked `serves`. Raises TakenAway, and what the two raise."""
-    question, silent_s = asyncio.ensure_future(asking), 0.0
+    question, gone_s = asyncio.ensure_future(asking), 0.0
     try:
         while not (await asyncio.wait({question}, timeout=LOOKS_EVERY_S))[0]:
-            silent_s = 0.0 if await serves() else silent_s + LOOKS_EVERY_S
-            if silent_s >= ENDS_WITHIN_S:
+            gone_s = 0.0 if await serves() else gone_s + LOOKS_EVERY_S
+            if gone_s >= ENDS_WITHIN_S:
                 raise TakenAway("the version that was asked serves no more")
         return question.result()
     finally:

@@ -50,7 +50,7 @@ class Line:
         """Jobs that are starting from now on, each yielded as soon as that is kept. `holding`: those
         that may hold resources."""
         self.spare = None
-        turns = turns_of(self.store, capacity, holding, now=now, behind=self._behind)
+        turns = turns_of(self.store, capacity, holding, now=now, ready=now, behind=self._behind)
         if capacity is None:
             first = list(islice(turns, LOOK))
             self._tell(first, {job.id: fit.NO_CLUSTER for job in first}, numbered=[])
@@ -95,22 +95,24 @@ class Line:
             self.store.set_reasons(changed)
 
 
-def turns_of(
+def turns_of(  # noqa: PLR0913 - all that the order depends on
     store: JobStore,
     capacity: Capacity | None,
     holding: Sequence[Job],
     *,
     now: datetime,
+    ready: datetime,
     behind: Mapping[str, Job],
 ) -> Turns:
-    """The line of all projects; of each behind a job, if one is given."""
-    heads = store.heads(now=now)
+    """The line of all projects, of the jobs that may start at `ready`; of each project behind a job, if one
+    is given."""
+    heads = store.heads(now=ready)
     size = ceil(LOOK / len(heads)) if heads else 1
 
     def read(project: str) -> Iterator[Job]:
         after = behind.get(project)
         while True:
-            page = store.line(project, now=now, limit=size, after=after)
+            page = store.line(project, now=ready, limit=size, after=after)
             yield from page
             if len(page) < size:
                 return
@@ -121,7 +123,7 @@ def turns_of(
         turns=heads,
         whole=fair.whole(capacity),
         held=fair.by_project(holding),
-        lately=Usage(store.engine).lately(now),
+        lately=Usage(store.engine).lately(now) if len(heads) > 1 else {},
     )
 
 
@@ -130,7 +132,7 @@ def first(store: JobStore, capacity: Capacity | None, limit: int, *, now: dateti
     time are among them."""
     holding = [held.job for held in store.holding()]
     then = now + MOST_BACKOFF + timedelta(seconds=1)
-    turns, found = turns_of(store, capacity, holding, now=then, behind={}), []
+    turns, found = turns_of(store, capacity, holding, now=now, ready=then, behind={}), []
     for job in islice(turns, limit):
         turns.take(job, fit.demand(job.spec, job.spec.least_workers))
         found.append(job)

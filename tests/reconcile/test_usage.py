@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from service.lifecycle import State
+from service.reconcile import line
 from service.reconcile.usage import MEMORY, Usage
 from tests.jobs.making import NOW, succeed
 from tests.reconcile.world import World
@@ -69,6 +70,20 @@ def test_a_project_that_had_the_cluster_lately_gives_way_to_one_that_had_not(wor
     world.tick(30)
     assert world.state(idle) is State.STARTING
     assert world.state(busy) is State.QUEUED
+
+
+def test_the_line_that_is_shown_counts_what_was_held_as_the_reconciler_does(world: World) -> None:
+    first = world.run(world.submit(1, project="busy", workers=4))
+    world.cluster.used = 4
+    first = world.pass_time(120, first)
+    succeed(world.objects, first.id, 1)
+    world.cluster.used = 3  # nothing of what waits has room
+    world.tick(2)
+    busy = world.submit(2, project="busy", workers=4)
+    world.clock.turn(5)
+    idle = world.submit(3, project="idle", workers=4)
+    shown = line.first(world.store, world.capacity(), 9, now=world.clock())
+    assert [one.id for one in shown] == [idle.id, busy.id]
 
 
 def test_while_nothing_is_held_nothing_is_written(engine: Engine) -> None:
