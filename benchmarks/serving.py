@@ -25,7 +25,7 @@ SLOW = 500
 OVERLOAD = 1000
 """Clients, far more than two cores can answer: those that ask again a second after a refusal, whatever that
 says, ask about ten times as often."""
-SERVE, SERVICE = "this, by Ray Serve", "this, by the service"
+SERVE, SERVICE = "this, at Ray Serve's address", "this, `POST /predict`"
 BARE = "bare ASGI, same engine"
 AIMS: tuple[tuple[str, str, int, float], ...] = (
     ("default Ray Serve, @serve.batch, torch eager", "requests a second, at least", 32, 4.0),
@@ -34,7 +34,7 @@ AIMS: tuple[tuple[str, str, int, float], ...] = (
     ("LitServe, batches, torch eager", "requests a second, at least", 32, 3.0),
     (BARE, "requests a second, at least", 32, 0.9),
 )
-"""Requests a second of `SERVE` over those of another, with so many clients."""
+"""Requests a second of `SERVICE` over those of another, with so many clients."""
 SLOWER_ALONE = 1.5
 """p50 of one client over that of the same engine on bare ASGI, at most."""
 
@@ -66,11 +66,11 @@ def measure(name: str, asked: Asked, seconds: float, found: Found) -> None:
 
 def table(found: Found) -> Iterator[str]:
     """Medians over the rounds, and our requests a second over each server's."""
-    yield "| server | clients | requests/s | p50, ms | p99, ms | this by Ray Serve : it |"
+    yield "| server | clients | requests/s | p50, ms | p99, ms | `POST /predict` : it |"
     yield "|---|---|---|---|---|---|"
     for (name, clients), rounds in found.items():
         rate = middle(rounds, lambda each: each.per_second)
-        ratio = middle(found[SERVE, clients], lambda each: each.per_second) / rate if rate else 0
+        ratio = middle(found[SERVICE, clients], lambda each: each.per_second) / rate if rate else 0
         row = (f"{middle(rounds, of):.0f}" for of in (lambda m: m.p50_ms, lambda m: m.p99_ms))
         yield f"| {name} | {clients} | {rate:.1f} | {' | '.join(row)} | {ratio:.2f} |"
 
@@ -79,12 +79,12 @@ def verdicts(found: Found) -> Iterator[str]:
     for name, what, clients, aim in AIMS:
         if (name, clients) in found:
             ours, its = (
-                middle(found[each, clients], lambda m: m.per_second) for each in (SERVE, name)
+                middle(found[each, clients], lambda m: m.per_second) for each in (SERVICE, name)
             )
             met = "met" if its and ours / its >= aim else "not met"
             yield f"{name}: {what} {aim} times: {ours / its:.2f}, {met}"
     if (BARE, 1) in found:
-        ours, its = (middle(found[each, 1], lambda m: m.p50_ms) for each in (SERVE, BARE))
+        ours, its = (middle(found[each, 1], lambda m: m.p50_ms) for each in (SERVICE, BARE))
         met = "met" if ours / its <= SLOWER_ALONE else "not met"
         yield f"p50 of one client, at most {SLOWER_ALONE} times {BARE}: {ours / its:.2f}, {met}"
     for clients in CLIENTS:

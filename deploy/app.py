@@ -1,9 +1,13 @@
 """The Ray Serve application of one model version. The service names it to Ray Serve as `build`."""
 
+import os
+
+import ray
 from ray import serve
 from starlette.requests import Request
 from starlette.responses import Response
 
+from trainer.contract import doors
 from trainer.contract.serving import DEPLOYMENT, ReplicaArgs
 
 ONGOING = 1000
@@ -18,16 +22,27 @@ class Replica:
 
     def __init__(self, args: ReplicaArgs) -> None:
         # torch is loaded here: Ray Serve imports this module in other processes as well.
-        from deploy import metrics, start
+        from deploy import door, metrics, start
         from deploy.answering import Answering
 
         self._answering = Answering(args, start.classifier(args), metrics.of(args))
+        # Serve calls this in the event loop in which it answers.
+        host = os.environ.get(doors.ADDRESS, ray.util.get_node_ip_address())
+        self._door = door.opened(host, self._answering.answer) if host else None
 
     async def __call__(self, request: Request) -> Response:
         """GET says who answers; POST classifies, as `POST /predict` of the service does."""
         if request.method == "GET":
             return self._answering.who()
-        return await self._answering.answer(request)
+        response = await self._answering.answer(request)
+        if self._door and request.headers.get(doors.HEADER) == doors.WHERE:
+            response.headers[doors.HEADER] = self._door.door.said
+        return response
+
+    async def __del__(self) -> None:
+        """Serve awaits it when the replica is to end."""
+        if self._door:
+            await self._door.close()
 
 
 def build(args: ReplicaArgs) -> serve.Application:

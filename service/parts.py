@@ -44,7 +44,7 @@ from service.metrics.instruments import Instruments
 from service.metrics.objects import MeasuredStore
 from service.models.service import Models
 from service.models.store import ModelStore
-from service.predict import service as predict
+from service.predict import ways
 from service.predict.room import ON_A_CPU, ON_A_GPU, Room
 from service.predict.service import Predictor
 from service.reconcile import line
@@ -163,7 +163,8 @@ def put_together(settings: Settings, outside: Outside) -> Parts:
         settings.max_image_bytes,
     )
     rollout = Rollout(deployed, outside.serve, options, utc_now)
-    replicas = predict.connect(outside.serve_address)
+    asked = instruments.predictions_asked
+    replicas = ways.connect(outside.serve_address, count=lambda way: asked.labels(way).inc())
     room = Room(ON_A_GPU if settings.replica_gpus else ON_A_CPU)
     predictor = Predictor(Known(deployed), models, replicas, random.random, room)
     reconciler = Reconciler(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from service.deployments import plan
 from service.deployments.deployment import Deployment
 from service.errors import Invalid, ModelUnavailable, NotFound
 from trainer.contract.evaluation import Protocol
@@ -20,6 +21,8 @@ class Who(NamedTuple):
     """Unless the request asks for another one."""
     replicas: int
     """That its deployment may have, those of a canary among them."""
+    steady: int
+    """Of the version itself, if their number does not follow the load; else 0."""
 
 
 def named(deployments: Sequence[Deployment], name: str | None) -> Deployment:
@@ -51,9 +54,9 @@ def who(found: Deployment, version: int | None, dice: float = NOT_THE_CANARY) ->
         chosen = found.chosen(dice)
         if chosen is None:
             raise ModelUnavailable(_not_yet(found, found.target, found.message))
-        return Who(found.name, chosen, protocol, replicas)
+        return Who(found.name, chosen, protocol, replicas, _steady(found, chosen))
     if version in found.answering:
-        return Who(found.name, version, protocol, replicas)
+        return Who(found.name, version, protocol, replicas, _steady(found, version))
     if canary and version == canary.version:
         seen = found.canary_seen
         raise ModelUnavailable(_not_yet(found, version, seen.message if seen else None))
@@ -67,6 +70,11 @@ def who(found: Deployment, version: int | None, dice: float = NOT_THE_CANARY) ->
 
 def not_deployed(name: str) -> NotFound:
     return NotFound(f"Model '{name}' is not deployed; PUT /models/{name}/deployment deploys it.")
+
+
+def _steady(found: Deployment, version: int) -> int:
+    of = plan.replicas_of(found, version)
+    return of.max if of.min == of.max else 0
 
 
 def _not_yet(found: Deployment, version: int | None, why: str | None) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
-from service.deployments.deployment import Actual, CanarySeen, Deployment, Health
+from service.deployments.deployment import Actual, CanarySeen, Deployment, Health, Replicas
 from service.deployments.serve import Application, SeenApplication
 from trainer.contract import layout
 from trainer.contract.evaluation import EvaluatedModel
@@ -79,6 +79,13 @@ def wanted(
         for version in _versions(deployment)
     ]
     return [application for application in applications if application["name"] not in resting]
+
+
+def replicas_of(deployment: Deployment, version: int) -> Replicas:
+    """How many of them one of the deployment's versions has."""
+    canary = deployment.canary
+    serves = version in (deployment.serving_version, deployment.target)
+    return canary.replicas if canary and not serves else deployment.desired.replicas
 
 
 def observe(deployment: Deployment, look: Look) -> Deployment:
@@ -155,9 +162,7 @@ def _application(deployment: Deployment, version: int, options: ReplicaOptions) 
         engine=options.engine,
         max_bytes=options.max_bytes,
     )
-    canary = deployment.canary
-    serves = version in (deployment.serving_version, deployment.target)
-    replicas = canary.replicas if canary and not serves else deployment.desired.replicas
+    replicas = replicas_of(deployment, version)
     # Also where both are equal: a fixed number would be another kind of application to Serve, and
     # the change from one to the other would restart the replicas.
     scale: dict[str, float] = {

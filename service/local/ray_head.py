@@ -20,7 +20,7 @@ from service.local.instance import Places
 from service.local.processes import KEEP_ENVIRONMENT, MARK, end_marked, mark_of, same_process
 from service.local.ray_record import RayPorts, RayRecord
 from service.local.ray_serve import answers, serve_answers, start_serve
-from trainer.contract import crashes
+from trainer.contract import crashes, doors
 
 READY_WITHIN_S = 90.0
 LOOK_EVERY_S = 0.1
@@ -209,5 +209,7 @@ def environment(places: Places, base: Mapping[str, str]) -> dict[str, str]:
             "RAY_USAGE_STATS_ENABLED": "0",
             # How old the figures of free CPUs may be, in seconds.
             "AUTOSCALER_UPDATE_INTERVAL_S": "1",
+            # To Ray, the node has the machine's address, whatever it is told.
+            doors.ADDRESS: "127.0.0.1",
         }
     )

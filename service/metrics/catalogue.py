@@ -119,6 +119,12 @@ WEBHOOK_TRIES = Metric(
     "Messages that were sent to webhooks: `taken`, `failed` and to be sent again, or `given_up`.",
     ("result",),
 )
+PREDICTIONS_ASKED = Metric(
+    "residual_predictions_asked_total",
+    "counter",
+    "Questions to replicas, by the way they went: `door`, the replica's own, or `proxy`, Ray Serve's.",
+    ("way",),
+)
 DEPLOYMENTS = Metric(
     "residual_deployments",
     "gauge",
@@ -235,6 +241,6 @@ METRICS = (
     *(LEADS, LOOK_SECONDS, LOOKED_AT, TROUBLES),
     *(PART_SECONDS, PART_FAILURES, DATABASE_ANSWERS),
     *(OUTBOX, OUTBOX_LATE, WEBHOOK_TRIES),
-    *(DEPLOYMENTS, REPLICAS_WANTED, REPLICAS),
+    *(DEPLOYMENTS, REPLICAS_WANTED, REPLICAS, PREDICTIONS_ASKED),
     BUILD,
 )

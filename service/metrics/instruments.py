@@ -37,6 +37,7 @@ class Instruments:
     look_seconds: Histogram = field(init=False)
     troubles: Counter = field(init=False)
     webhook_tries: Counter = field(init=False)
+    predictions_asked: Counter = field(init=False)
 
     def __post_init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a series beside each one that nobody asks for
@@ -50,6 +51,7 @@ class Instruments:
             "look_seconds": self._histogram(catalogue.LOOK_SECONDS),
             "troubles": self._counter(catalogue.TROUBLES),
             "webhook_tries": self._counter(catalogue.WEBHOOK_TRIES),
+            "predictions_asked": self._counter(catalogue.PREDICTIONS_ASKED),
         }
         ProcessCollector(registry=self.registry)
         for name, instrument in made.items():

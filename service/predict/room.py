@@ -15,7 +15,7 @@ INSIDE = 2048
 """Requests that this process has taken and not answered. One whose body comes slowly is not much to hold."""
 HELD = 512 << 20
 """Bytes of their bodies, all together."""
-ON_A_CPU, ON_A_GPU = 48, 96
+ON_A_CPU, ON_A_GPU = 32, 96
 """How many are asked for each replica that a deployment may have: some of its largest batches, so that it
 never waits for work, and nobody long. More would wait in Ray Serve's proxy, where the replica that would
 refuse them does not see them."""

@@ -2,28 +2,25 @@
 service's words. What a replica says goes on as it is."""
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import partial
 
 import httpx
 from anyio import to_thread
 
-from service.deployments import answering, plan
+from service.deployments import answering
 from service.deployments.answering import NOT_THE_CANARY, Who
 from service.deployments.known import Known
 from service.errors import Invalid, ModelUnavailable, NotFound, Unavailable
 from service.models.service import Models
 from service.predict.answers import own_words
 from service.predict.room import Room
-from service.predict.transport import AiohttpTransport
 from service.predict.waiting import while_serving
+from service.predict.ways import Posted, Ways
 from service.problems import PART_FAILURES
 from trainer.contract.evaluation import Protocol
-from trainer.contract.serving import TIMEOUT_HEADER
 
-WAITS_S = 60
-TIMEOUT = httpx.Timeout(WAITS_S, connect=5)  # seconds
 LOST = frozenset({404, 500, 502})
 """What Ray Serve's proxy says when a version, or a replica in the middle of a request, is gone."""
 ALL = 2**31 - 1
@@ -48,8 +45,7 @@ class Predictor:
 
     known: Known
     models: Models
-    replicas: httpx.AsyncClient
-    """Of Ray Serve's HTTP proxy."""
+    replicas: Ways
     dice: Callable[[], float]
     """From 0 to below 1: who answers, when there is a canary."""
     room: Room = field(default_factory=Room)
@@ -80,8 +76,8 @@ class Predictor:
             self.room.check(project, who)  # before the body: many that are refused cost little
             async with self.room.holding(sent.pieces()) as body:
                 query = {"top_k": top_k or ALL, "protocol": protocol or who.protocol}
-                post = partial(self._post, project, kind=sent.kind, body=body, query=query)
-                outcome = await post(who)
+                put = partial(self._put, project, Posted(sent.kind, body, query))
+                outcome = await put(who)
                 if _failed(outcome):
                     # A replica died, or a switch to another version came between finding and asking, or while
                     # the one before had no replica. What a canary cannot answer is not the client's loss:
@@ -89,11 +85,11 @@ class Predictor:
                     # more.
                     other = await find(NOT_THE_CANARY, anew=True)
                     if other != who or _lost(outcome):
-                        who, outcome = other, await post(other)
+                        who, outcome = other, await put(other)
         return _answered(outcome, who)
 
     async def close(self) -> None:
-        await self.replicas.aclose()
+        await self.replicas.close()
 
     async def _who(  # noqa: PLR0913 - as above
         self,
@@ -112,19 +108,12 @@ class Predictor:
             version = await to_thread.run_sync(named)
         return answering.who(found, version, dice)
 
-    async def _post(
-        self, project: str, who: Who, *, kind: str, body: bytes, query: Mapping[str, int | str]
-    ) -> Outcome:
+    async def _put(self, project: str, posted: Posted, who: Who) -> Outcome:
         """Raises ModelUnavailable when nobody is asked: too many are already."""
-        path = plan.predict_route(project, who.model, who.version)
-        headers = {
-            # Nothing is computed that nobody waits for.
-            TIMEOUT_HEADER.encode(): b"%d" % WAITS_S,
-            b"content-type": kind.encode("latin-1"),  # as it came, whatever it says
-        }
         try:
             with self.room.asked(project, who):
-                asking = self.replicas.post(path, content=body, params=dict(query), headers=headers)
+                whose = project, who.model, who.version
+                asking = self.replicas.ask(whose, posted, steady=who.steady)
                 return await while_serving(asking, partial(self._serves, project, who))
         except httpx.HTTPError as error:
             return error
@@ -137,13 +126,6 @@ class Predictor:
         except PART_FAILURES:  # nobody can say: it may well answer
             return True
         return who.version in found.answering
-
-
-def connect(address: str) -> httpx.AsyncClient:
-    """A client of Ray Serve's HTTP proxy; nothing is asked of it yet."""
-    # The proxy closes idle connections after 90 s; one that it may be closing is not used.
-    transport = AiohttpTransport(keepalive_expiry=30)
-    return httpx.AsyncClient(base_url=address, timeout=TIMEOUT, transport=transport)
 
 
 def dice_of(key: str) -> float:

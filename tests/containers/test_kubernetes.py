@@ -17,6 +17,7 @@ from tests.containers.manifests import (
     read,
     selects,
 )
+from trainer.contract.doors import PORTS
 
 VERSIONS = ("1.30", "1.34", kubernetes_validate.latest_version())
 OTHERS = {"RayCluster", "ServiceMonitor"}
@@ -105,7 +106,7 @@ def test_every_policy_is_about_pods_and_ports_that_exist(objects: list[Object]) 
         assert chosen, name(policy)
         for rule in policy["spec"].get("ingress", []):
             for port in rule.get("ports", []):
-                assert any(port["port"] in ports(each) for each in chosen), name(policy)
+                assert any(listens(each, port) for each in chosen), name(policy)
             for peer in rule["from"]:
                 if "podSelector" in peer:
                     assert matching(objects, peer["podSelector"]), name(policy)
@@ -115,7 +116,7 @@ def test_every_policy_is_about_pods_and_ports_that_exist(objects: list[Object]) 
                     found = matching(objects, peer["podSelector"])
                     assert found, f"{name(policy)}: {peer}"
                     for port in rule.get("ports", []):
-                        assert all(port["port"] in ports(each) for each in found), name(policy)
+                        assert all(listens(each, port) for each in found), name(policy)
 
 
 def test_what_may_leave_a_pod_may_enter_the_other(objects: list[Object]) -> None:
@@ -126,7 +127,7 @@ def test_what_may_leave_a_pod_may_enter_the_other(objects: list[Object]) -> None
                 for port in rule.get("ports", [{"port": None}]):
                     for source in matching(objects, policy["podSelector"]):
                         for goal in matching(objects, peer["podSelector"]):
-                            assert enters(policies, source, goal, port["port"])
+                            assert enters(policies, source, goal, port)
 
 
 def test_nothing_is_allowed_unless_it_is_listed(objects: list[Object]) -> None:
@@ -197,8 +198,18 @@ def ports(template: Object) -> set[Any]:
     return {port["name"] for port in listed} | {port["containerPort"] for port in listed}
 
 
-def enters(policies: list[Object], source: Object, goal: Object, port: int | None) -> bool:
-    """Whether `goal` lets `source` in at `port`; None: at any."""
+def listens(template: Object, port: Object) -> bool:
+    """Whether the pod does so at a policy's `port`. Where replicas have their doors, no pod needs to say."""
+    if "endPort" in port:
+        component = labels(template)["app.kubernetes.io/component"]
+        doors = range(port["port"], port["endPort"] + 1) == PORTS
+        return doors and component in ("ray-head", "ray-worker")
+    return port["port"] in ports(template)
+
+
+def enters(policies: list[Object], source: Object, goal: Object, port: Object) -> bool:
+    """Whether `goal` lets `source` in at `port`; one that is None: at any."""
+    wanted = port["port"], port.get("endPort")
     numbers = {
         each["name"]: each["containerPort"]
         for one in containers(goal)
@@ -209,7 +220,8 @@ def enters(policies: list[Object], source: Object, goal: Object, port: int | Non
         and selects(peer["podSelector"], labels(source))
         and (
             "ports" not in rule
-            or port in {numbers.get(p["port"], p["port"]) for p in rule["ports"]}
+            or wanted
+            in {(numbers.get(p["port"], p["port"]), p.get("endPort")) for p in rule["ports"]}
         )
         for policy in policies
         if selects(policy["podSelector"], labels(goal))

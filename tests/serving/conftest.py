@@ -10,6 +10,7 @@ import pytest
 from service.deployments.known import Known
 from service.inference.service import Inference
 from service.predict.service import Predictor
+from service.predict.ways import Ways
 from tests.api.conftest import serving
 from tests.serving.replicas import World
 
@@ -18,8 +19,8 @@ from tests.serving.replicas import World
 def world(tmp_path: Path) -> Iterator[World]:
     with serving(tmp_path) as service:
         made = World(service)
-        replicas = httpx.AsyncClient(
-            base_url="http://serve", transport=httpx.MockTransport(made.replica)
+        replicas = Ways(
+            httpx.AsyncClient(base_url="http://serve", transport=httpx.MockTransport(made.replica))
         )
         parts = service.parts
         known = Known(parts.deployments.store)

@@ -6,7 +6,8 @@ import json
 import httpx
 import pytest
 
-from service.predict.service import TIMEOUT, dice_of
+from service.predict.service import dice_of
+from service.predict.ways import TIMEOUT
 from service.problems import kinds
 from tests.serving.pictures import png
 from tests.serving.replicas import PNG, World, classified, refusal

@@ -1,15 +1,11 @@
 """Models served by a real Ray Serve, through the whole application."""
 
-import os
-import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 import pytest
@@ -19,97 +15,16 @@ from PIL import Image
 from service.local import instance
 from service.local.ray_head import LocalRay
 from service.main import create_app
-from service.models.store import ModelVersion
-from service.parts import Parts, assemble
+from service.parts import assemble
 from service.settings import Settings
 from tests.serving.pictures import encoded, kinds, picture
-from tests.serving.versions import Written, probabilities, write_checkpoint
+from tests.serving.served import KEY, PNG, World, prefix_of
+from tests.serving.versions import probabilities
 from tests.waiting import until
-from trainer.contract import checkpoints, layout
 from trainer.contract.checkpoints import WEIGHTS
-from trainer.contract.serving import DEPLOYMENT
+from trainer.contract.doors import PORTS
 
 pytestmark = pytest.mark.ray
-
-KEY = "the-key-of-these-tests"
-PNG = encoded(picture(1))
-
-T = TypeVar("T")
-
-
-@dataclass
-class World:
-    """The service on a Ray of its own, with a model `shapes`."""
-
-    client: TestClient
-    parts: Parts
-    ray: httpx.Client
-
-    def register(self) -> tuple[int, Written]:
-        """The next version, with weights of its own."""
-        objects, store = self.parts.models.objects, self.parts.models.store
-        number = len(store.versions("default", "shapes")) + 1
-        written = write_checkpoint(objects, f"job-{number}", seed=number)
-        source = checkpoints.read(objects, written.prefix)
-        at = datetime.now(UTC)
-        checkpoints.copy_as_version(objects, source, prefix_of(number), at=at)
-        made = ModelVersion("default", "shapes", number, written.prefix, written.meta, at)
-        store.insert(made)
-        return number, written
-
-    def serving(self) -> int:
-        """The version that serves; a new one, if none does."""
-        shown = self.client.get("/models/shapes/deployment").json()
-        if shown.get("state") != "ready":
-            self.register()
-            self.deploy()
-            shown = self.reaches("ready")
-        return int(shown["serving_version"])
-
-    def on_trial(self) -> dict[str, Any]:
-        """The deployment, once its canary is ready."""
-
-        def look() -> dict[str, Any] | None:
-            shown: dict[str, Any] = self.client.get("/models/shapes/deployment").json()
-            return shown if shown["canary"] and shown["canary"]["state"] == "ready" else None
-
-        return until(look, within_s=60)
-
-    def deploy(self, **body: object) -> None:
-        answer = self.client.put("/models/shapes/deployment", json=body)
-        assert answer.status_code == 202, answer.text
-
-    def reaches(self, state: str) -> dict[str, Any]:
-        """The deployment, once it is in `state`."""
-
-        def look() -> dict[str, Any] | None:
-            shown: dict[str, Any] = self.client.get("/models/shapes/deployment").json()
-            return shown if shown["state"] == state else None
-
-        return until(look, within_s=60)
-
-    def predict(self, image: bytes, *, top_k: int = 5) -> httpx.Response:
-        answer: httpx.Response = self.client.post(
-            f"/predict?model=shapes&top_k={top_k}",
-            content=image,
-            headers={"Content-Type": "image/png"},
-        )
-        return answer
-
-    def kill_replica(self, number: int) -> None:
-        """By SIGKILL, in the middle of whatever it does."""
-        # A busy one has the request's name as its title, so Serve is asked which process it is.
-        found = self.ray.get("/api/serve/applications/").json()["applications"]
-        deployed = found[f"default.shapes.{number}"]["deployments"][DEPLOYMENT]
-        (replica,) = deployed["replicas"]
-        os.kill(replica["pid"], signal.SIGKILL)
-
-    def applications(self) -> list[str]:
-        return sorted(self.ray.get("/api/serve/applications/").json()["applications"])
-
-
-def prefix_of(number: int) -> str:
-    return layout.model_version("default", "shapes", number)
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +69,31 @@ def test_pictures_of_every_kind_get_the_answer_of_a_direct_forward_pass(world: W
         }
         expected = dict(enumerate(probabilities(written, image)))
         assert given == pytest.approx(expected, abs=1e-5), kind
+
+
+def test_once_its_door_is_known_the_replica_itself_is_asked_and_when_it_dies_the_next_one(
+    world: World,
+) -> None:
+    number = world.serving()
+    asked: list[httpx.URL] = []
+
+    async def seen(request: httpx.Request) -> None:
+        asked.append(request.url)
+
+    hooks = world.parts.predictor.replicas.proxy.event_hooks
+    world.parts.predictor.replicas.proxy.event_hooks = {**hooks, "request": [seen]}
+    try:
+        answers = [world.predict(PNG) for _ in range(3)]
+        assert [each.status_code for each in answers] == [200] * 3
+        assert answers[0].json() == answers[2].json()
+        assert asked[-1].port in PORTS, asked
+        assert asked[-1].host == "127.0.0.1"
+        world.kill_replica(number)
+        assert world.predict(PNG).json() == answers[0].json()
+        until(lambda: world.predict(PNG).is_success and asked[-1].port in PORTS, within_s=60)
+        assert httpx.get(asked[-1]).status_code == 401
+    finally:
+        world.parts.predictor.replicas.proxy.event_hooks = hooks
 
 
 def test_an_ensemble_is_asked_at_the_service_and_at_serves_own_address(world: World) -> None:
