@@ -3,6 +3,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -91,6 +92,10 @@ class SimulatedCluster:
                 for n, free in enumerate(shown)
             )
         )
+
+    def abandoned(self, *, but: AbstractSet[str]) -> frozenset[str]:
+        """It forgets nothing."""
+        return frozenset()
 
     def go_on(self) -> None:
         """Whatever is due by now: placed, begun, still alive, done."""

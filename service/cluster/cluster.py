@@ -1,5 +1,6 @@
 """What the service asks of a Ray cluster. `ray_rest` asks a real one; tests have a fake."""
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -69,3 +70,7 @@ class Cluster(Protocol):
 
     def capacity(self) -> Capacity:
         """What the cluster has and what of it is free. Raises ClusterUnavailable."""
+
+    def abandoned(self, *, but: AbstractSet[str]) -> frozenset[str]:
+        """Ids of placement groups that are kept for attempts whose submission has ended, `but` for these
+        submissions. Raises ClusterUnavailable."""

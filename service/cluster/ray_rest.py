@@ -3,9 +3,10 @@
 Used by the reconciler. Nothing of Ray is imported, so the service stays small.
 """
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 
@@ -13,7 +14,9 @@ from service.cluster.cluster import Capacity, Node, Sighting
 from service.errors import ClusterUnavailable
 
 TIMEOUT_S = 5.0
-MAX_NODES = 10_000
+ATTEMPT = " -m trainer.run "
+"""In the entrypoint of every attempt."""
+MAX_LISTED = 10_000
 """The most that Ray's state interface lists."""
 
 SIGHTINGS = {
@@ -35,6 +38,9 @@ class RayRest:
     """Of Ray's dashboard, as http://127.0.0.1:8265."""
     token: str | None = field(default=None, repr=False)
     http: httpx.Client = field(init=False, repr=False)
+    _creators: dict[str, str | None] = field(default_factory=dict, repr=False)
+    """Ray's id of a job → the submission that it is, None if it is no attempt. To find out, Ray goes through
+    all the jobs that there ever were."""
 
     def __post_init__(self) -> None:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
@@ -70,18 +76,60 @@ class RayRest:
             raise ClusterUnavailable(f"Ray did not stop {submission_id}: {_last_line(answer)}")
 
     def capacity(self) -> Capacity:
-        nodes = self._ask("GET", f"/api/v0/nodes?detail=true&limit={MAX_NODES}")
+        listed = self._listed("nodes", detail="true")
         status = self._ask("GET", "/api/cluster_status")
         try:
-            listed = nodes.raise_for_status().json()["data"]["result"]["result"]
             usage = _usage_by_node(status.raise_for_status().json()["data"])
             alive = [node for node in listed if node["state"] == "ALIVE"]
             return Capacity(tuple(_node(node, usage.get(node["node_id"], {})) for node in alive))
         except NOT_UNDERSTOOD as error:
-            raise ClusterUnavailable(
-                f"what answers at {self.address} does not tell its nodes as Ray does ({error!r}); "
-                "check RESIDUAL_RAY_ADDRESS and RESIDUAL_RAY_TOKEN"
-            ) from error
+            raise self._no_ray("nodes", error) from error
+
+    def abandoned(self, *, but: AbstractSet[str]) -> frozenset[str]:
+        groups = self._listed("placement_groups", where=("state", "!=", "REMOVED"))
+        try:
+            of = {group["placement_group_id"]: group["creator_job_id"] for group in groups}
+        except NOT_UNDERSTOOD as error:
+            raise self._no_ray("placement groups", error) from error
+        for gone in self._creators.keys() - of.values():
+            del self._creators[gone]
+        attempts = {job: self._attempt(job) for job in set(of.values())}
+        ended = {
+            job
+            for job, attempt in attempts.items()
+            if attempt and attempt not in but and self.sighting(attempt) is Sighting.ENDED
+        }
+        return frozenset(group for group, job in of.items() if job in ended)
+
+    def _attempt(self, job: str) -> str | None:
+        """The submission that a job, by Ray's own id, is, if that is an attempt."""
+        if job not in self._creators:
+            for found in self._listed("jobs", where=("job_id", "=", job)):
+                is_attempt = ATTEMPT in (found.get("entrypoint") or "")
+                self._creators[job] = found.get("submission_id") if is_attempt else None
+        return self._creators.get(job)
+
+    def _listed(
+        self, what: str, *, where: tuple[str, str, str] | None = None, detail: str = "false"
+    ) -> list[dict[str, Any]]:
+        """Of Ray's state. Raises ClusterUnavailable."""
+        query = {"limit": str(MAX_LISTED), "detail": detail}
+        if where:
+            query |= zip(("filter_keys", "filter_predicates", "filter_values"), where, strict=True)
+        answer = self._ask("GET", f"/api/v0/{what}?{urlencode(query)}")
+        try:
+            found: list[dict[str, Any]] = answer.raise_for_status().json()["data"]["result"][
+                "result"
+            ]
+        except NOT_UNDERSTOOD as error:
+            raise self._no_ray(what, error) from error
+        return found
+
+    def _no_ray(self, what: str, error: Exception) -> ClusterUnavailable:
+        return ClusterUnavailable(
+            f"what answers at {self.address} does not tell its {what} as Ray does ({error!r}); "
+            "check RESIDUAL_RAY_ADDRESS and RESIDUAL_RAY_TOKEN"
+        )
 
     def _ask(self, method: str, path: str, *, json: object = None) -> httpx.Response:
         try:

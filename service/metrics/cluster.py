@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -36,6 +37,10 @@ class MeasuredCluster:
     def capacity(self) -> Capacity:
         with self._timing("capacity"):
             return self.cluster.capacity()
+
+    def abandoned(self, *, but: AbstractSet[str]) -> frozenset[str]:
+        with self._timing("abandoned"):
+            return self.cluster.abandoned(but=but)
 
     def _timing(self, operation: str) -> AbstractContextManager[None]:
         failures = (ClusterUnavailable,)

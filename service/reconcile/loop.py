@@ -28,6 +28,7 @@ from service.reconcile.glance import Glance
 from service.reconcile.grow import growth
 from service.reconcile.line import Line
 from service.reconcile.quota import Quotas
+from service.reconcile.reservations import Reservations
 from service.reconcile.sweep import Sweeper
 from service.reconcile.tidy import Tidier
 from service.reconcile.usage import Usage
@@ -41,6 +42,8 @@ LEASE_LASTS = timedelta(seconds=6)
 Clocks may differ by less."""
 SWEEP_EVERY = timedelta(seconds=5)
 USAGE_EVERY = timedelta(seconds=5)
+RESERVATIONS_EVERY = timedelta(seconds=3)
+"""Two looks, and the start of a process, are within the 10 s that a cancelled job may take to be gone."""
 PROGRESS_EVERY = timedelta(seconds=2)
 FORGET_CLAIMS_EVERY = timedelta(minutes=10)
 GIVE_UP_WRITES_EVERY = timedelta(hours=1)
@@ -68,6 +71,7 @@ class Reconciler:
     _sweeper: Sweeper = field(init=False)
     _tidier: Tidier = field(init=False)
     _usage: Usage = field(init=False)
+    _reservations: Reservations = field(init=False)
     _standing: Standing = field(default_factory=Standing)
     _ending: Reason | None = None
     """Why nothing is started any more, and what runs is asked to end."""
@@ -82,6 +86,7 @@ class Reconciler:
         self._sweeper = Sweeper(of.store, of.objects, of.clock)
         self._tidier = Tidier(Leftovers(of.store.engine), of.objects, of.clock)
         self._usage = Usage(of.store.engine)
+        self._reservations = Reservations(of.cluster, of.clock)
 
     def capacity(self) -> Capacity | None:
         """What the cluster was last seen to have; None while it never answered."""
@@ -190,6 +195,9 @@ class Reconciler:
             self._note_progress()
         if self._is_time("usage", USAGE_EVERY):
             self._safely("usage", self._note_usage)
+        if self._standing.answers and self._is_time("reservations", RESERVATIONS_EVERY):
+            live = {submission_id(job.id, job.attempt) for job in self._holding()}
+            self._safely("reservations", partial(self._reservations.look, live))
         if self._is_time("sweep", SWEEP_EVERY):
             self._safely("sweep", self._sweeper.sweep)
             self._safely("tidy", self._tidier.tidy)

@@ -1,6 +1,7 @@
 """A cluster and a Ray Serve that do as the test says; everything else of the app is real."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from service.cluster.cluster import Capacity, Node, Sighting
@@ -34,6 +35,10 @@ class FakeCluster:
         self._answer()
         node = Node("node-1", "127.0.0.1", self.cpus, self.gpus, self.cpus, self.gpus)
         return Capacity((node,))
+
+    def abandoned(self, *, but: AbstractSet[str]) -> frozenset[str]:
+        self._answer()
+        return frozenset()
 
     def _answer(self) -> None:
         if self.away:

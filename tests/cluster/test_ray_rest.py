@@ -1,6 +1,8 @@
 """What `RayRest` promises, asked of the Ray of a running service."""
 
+import shlex
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -14,8 +16,11 @@ from service.errors import ClusterUnavailable
 from service.local import ray_record
 from service.local.instance import Places
 from service.local.ray_head import token_of
+from tests.cluster import reserving
 from tests.local.running import Running
 from tests.waiting import until
+
+RESERVING = shlex.join([sys.executable, reserving.__file__])
 
 
 @pytest.fixture(scope="module")
@@ -102,11 +107,36 @@ def test_the_capacity_is_that_of_this_machine(ray: RayRest) -> None:
 
 
 @pytest.mark.ray
+def test_what_ray_keeps_for_an_attempt_that_is_over_is_given_back(ray: RayRest) -> None:
+    """By the service whose Ray it is."""
+    before = ray.capacity().cpus_free
+    ray.submit("probe-reserves-1", f"{RESERVING} -m trainer.run --job=probe")
+    found = until(lambda: ray.abandoned(but=set()), within_s=60)
+    assert len(found) == 1
+    assert ray.abandoned(but={"probe-reserves-1"}) == frozenset()
+    until(lambda: not ray.abandoned(but=set()), within_s=30)
+    until(lambda: ray.capacity().cpus_free == before, within_s=20)
+
+
+@pytest.mark.ray
+def test_what_somebody_else_reserves_is_left_alone(ray: RayRest) -> None:
+    before = ray.capacity().cpus_free
+    ray.submit("probe-another-1", RESERVING)
+    until(lambda: ray.sighting("probe-another-1") is Sighting.ENDED, within_s=60)
+    assert ray.abandoned(but=set()) == frozenset()
+    until(lambda: ray.capacity().cpus_free < before, within_s=20)
+    ray.submit("probe-tidy-1", f"{RESERVING} --tidy")
+    until(lambda: ray.capacity().cpus_free == before, within_s=60)
+
+
+@pytest.mark.ray
 def test_a_wrong_token_is_a_cluster_that_does_not_answer(ray: RayRest) -> None:
     stranger = RayRest(ray.address, "0" * 64)
     assert stranger.sighting("probe-life-1") is Sighting.UNKNOWN
     with pytest.raises(ClusterUnavailable):
         stranger.capacity()
+    with pytest.raises(ClusterUnavailable):
+        stranger.abandoned(but=set())
     with pytest.raises(ClusterUnavailable):
         stranger.submit("probe-token-1", "true")
     with pytest.raises(ClusterUnavailable):
@@ -116,7 +146,12 @@ def test_a_wrong_token_is_a_cluster_that_does_not_answer(ray: RayRest) -> None:
 def test_a_silent_cluster_is_unknown_and_never_missing(nobody: str) -> None:
     ray = RayRest(nobody)
     assert ray.sighting("probe-1") is Sighting.UNKNOWN
-    for call in (ray.capacity, lambda: ray.submit("probe-1", "true"), lambda: ray.stop("probe-1")):
+    for call in (
+        ray.capacity,
+        lambda: ray.abandoned(but=set()),
+        lambda: ray.submit("probe-1", "true"),
+        lambda: ray.stop("probe-1"),
+    ):
         with pytest.raises(ClusterUnavailable, match="does not answer"):
             call()
 
@@ -126,6 +161,8 @@ def test_what_is_not_ray_is_unknown_and_never_missing(stranger: str) -> None:
     assert ray.sighting("probe-1") is Sighting.UNKNOWN
     with pytest.raises(ClusterUnavailable, match="RESIDUAL_RAY_ADDRESS"):
         ray.capacity()
+    with pytest.raises(ClusterUnavailable, match="RESIDUAL_RAY_ADDRESS"):
+        ray.abandoned(but=set())
     with pytest.raises(ClusterUnavailable, match="did not take"):
         ray.submit("probe-1", "true")
     with pytest.raises(ClusterUnavailable, match="did not stop"):

@@ -1,6 +1,7 @@
 """A cluster that a test moves by hand, and a reconciler that can die at any of its acts."""
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import wraps
@@ -43,6 +44,8 @@ class FakeCluster:
     starts: list[str] = field(default_factory=list)
     """Every submission that was started, in order: a second start would be here twice."""
     stops: list[str] = field(default_factory=list)
+    kept: dict[str, str] = field(default_factory=dict)
+    """Placement groups, and the submission each is of."""
     silent: bool = False
     questions: int = 0
 
@@ -69,6 +72,10 @@ class FakeCluster:
         self._answer()
         node = Node("n", "127.0.0.1", self.cpus, 0, self.cpus - self.used, 0)
         return Capacity((node,))
+
+    def abandoned(self, *, but: AbstractSet[str]) -> frozenset[str]:
+        self._answer()
+        return frozenset(group for group, of in self.kept.items() if of not in but)
 
     def _answer(self) -> None:
         self.questions += 1

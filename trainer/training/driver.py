@@ -80,7 +80,8 @@ def _outcome(
 class Trainer(DataParallelTrainer):  # type: ignore[misc]  # Ray has no types
     """Ray Train's, without two of its processes in each attempt, which would do nothing here: the one that
     hands out Ray Data (every worker loads its own), and the one that removes the placement group of a
-    controller that died (Ray does when the driver ends, and it does then)."""
+    controller that died (Ray does when the driver ends, and it does then; what Ray misses, that one does too,
+    and the service gives it back: ADR 31)."""
 
     def _create_default_callbacks(self) -> list[Any]:
         idle = (DatasetsCallback, PlacementGroupCleanerCallback)
