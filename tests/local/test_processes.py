@@ -16,6 +16,7 @@ from service.local.ray_head import command, environment, token_of
 from service.local.ray_record import new_ports, new_temp_dir
 from tests.waiting import until
 from trainer.contract.crashes import SETTING
+from trainer.contract.doors import ADDRESS
 
 FAMILY = "import subprocess, sys; subprocess.Popen(['sleep', '100'], start_new_session=True).wait()"
 """A process with a child that left its session."""
@@ -79,9 +80,10 @@ def test_ray_gets_no_key_of_the_service(tmp_path: Path) -> None:
 def test_a_crash_that_a_test_wants_reaches_rays_processes_and_no_other_setting_does(
     tmp_path: Path,
 ) -> None:
-    mine = {SETTING: "after_files@/a/file", "RESIDUAL_API_KEY": "secret"}
+    mine = {SETTING: "after_files@/a/file", "RESIDUAL_API_KEY": "secret", ADDRESS: "192.0.2.1"}
     theirs = environment(prepare(tmp_path), mine)
-    assert {name for name in theirs if name.startswith("RESIDUAL_")} == {MARK, SETTING}
+    assert {name for name in theirs if name.startswith("RESIDUAL_")} == {MARK, SETTING, ADDRESS}
+    assert theirs[ADDRESS] == "127.0.0.1"
 
 
 def test_every_process_of_ray_uses_compiled_bytecode(tmp_path: Path) -> None:
