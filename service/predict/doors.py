@@ -15,7 +15,7 @@ from trainer.contract.doors import Door
 SHUT_S = 600.0
 """How long a door to which there was no way, behind a firewall perhaps, is not tried again."""
 VERSIONS = 256
-"""Of which doors are known; of more, those that were heard of last."""
+"""Of which doors are known; of more, the newest."""
 
 Whose = tuple[str, str, int]
 """A version: project, model, number."""

@@ -47,6 +47,15 @@ async def knocking(replica: Replica) -> AsyncIterator[tuple[OpenDoor, httpx.Asyn
             await found.close()
 
 
+async def listens(found: OpenDoor) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(found.door.host, found.door.port)
+    except ConnectionRefusedError:
+        return False
+    writer.close()
+    return True
+
+
 def test_whoever_has_the_key_is_answered() -> None:
     async def ask() -> None:
         replica = Replica()
@@ -94,7 +103,9 @@ def test_who_is_inside_when_a_door_closes_is_answered_and_nobody_comes_after() -
             question = asyncio.create_task(client.post("/", content=IMAGE, headers=headers))
             await replica.entered.wait()
             closing_it = asyncio.create_task(found.close())
-            await asyncio.sleep(0.5)
+            async with asyncio.timeout(10):
+                while await listens(found):
+                    await asyncio.sleep(0.05)
             assert not closing_it.done()
             replica.may_answer.set()
             assert (await question).status_code == 200
