@@ -1,11 +1,14 @@
 """What is packed here is what the library would have written, byte for byte, and is nowhere copied."""
 
+from mmap import PAGESIZE
+
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from trainer.training.packing import Packed, in_order
+from trainer.training.packing import Packed, in_order, room
 
 STATE = {
     "0.weight": torch.rand(4, 3, 3, 3),
@@ -37,6 +40,34 @@ def test_what_lies_in_order_is_not_copied() -> None:
     _, body = Packed({"weight": weight})
     weight[1] = 1
     assert bytes(body) == weight.numpy().tobytes()
+
+
+def test_what_was_given_room_is_one_piece_and_lies_in_a_page_as_in_the_file() -> None:
+    made = room(STATE)
+    assert list(made) == list(STATE)
+    for name, tensor in STATE.items():
+        made[name].copy_(tensor)
+    head, body = Packed(made)
+    assert b"".join([head, body]) == save(STATE)
+    assert np.frombuffer(body, np.uint8).ctypes.data % PAGESIZE == len(head) % PAGESIZE
+
+
+def test_room_takes_channels_last_in_order() -> None:
+    weight = torch.rand(8, 4, 3, 3).to(memory_format=torch.channels_last)
+    made = room({"weight": weight})
+    made["weight"].copy_(weight)
+    assert made["weight"].is_contiguous()
+    assert torch.equal(made["weight"], weight)
+
+
+def test_only_neighbours_in_one_memory_are_one_piece() -> None:
+    ground = torch.arange(10.0)
+    tensors = {"a": ground[:2], "b": ground[2:3], "c": ground[5:], "d": torch.ones(2)}
+    head, *pieces = Packed(tensors)
+    assert [len(piece) for piece in pieces] == [12, 20, 8]
+    assert b"".join([head, *pieces]) == save(tensors)
+    swapped = {"a": ground[2:3], "b": ground[:2]}
+    assert b"".join(Packed(swapped)) == save(swapped)
 
 
 def test_a_type_that_no_training_state_has_is_refused() -> None:

@@ -19,7 +19,7 @@ from trainer.contract.transform import Transform
 from trainer.data.batches import normalise
 from trainer.training.average import Average
 from trainer.training.copying import Copier, InThread, OnDevice
-from trainer.training.packing import Packed, in_order
+from trainer.training.packing import Packed, in_order, room
 from trainer.training.schedule import LearningRate, Progress
 from trainer.training.stopping import Standstill, Stopping
 
@@ -171,17 +171,13 @@ def restore(
 
 
 def _room(sources: Tensors) -> dict[str, Tensor]:
-    """On the CPU for each: in order, so that what is in channels last is put in order as it is copied; but
-    laid out as it is on a GPU, which then copies by itself. Written once: the system hands out memory when
-    it is first touched, and the first checkpoint shall take no longer than the others."""
+    """On the CPU for each: as they lie in a file, so that what is in channels last is put in order as it is
+    copied; but laid out as it is on a GPU, which then copies by itself. Written once: the system hands out
+    memory when it is first touched, and the first checkpoint shall take no longer than the others."""
+    if not any(source.is_cuda for source in sources.values()):
+        return room(sources)
     return {
-        name: torch.empty_like(
-            source,
-            device="cpu",
-            requires_grad=False,
-            pin_memory=source.is_cuda,
-            memory_format=torch.preserve_format if source.is_cuda else torch.contiguous_format,
-        ).zero_()
+        name: torch.empty_like(source, device="cpu", requires_grad=False, pin_memory=True).zero_()
         for name, source in sources.items()
     }
 

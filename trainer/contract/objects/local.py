@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 
+from trainer.contract.objects.direct import write
 from trainer.contract.objects.store import (
     AlreadyExists,
     NoSuchObject,
@@ -151,10 +152,9 @@ def _unless_gone(error: OSError) -> None:
 
 
 def _write(path: Path, pieces: Iterable[Piece]) -> None:
-    with path.open("wb") as file:
+    with path.open("wb", buffering=0) as file:
         for piece in pieces:
-            file.write(piece)
-        file.flush()
+            write(file, piece)
         os.fsync(file.fileno())
 
 
