@@ -14,6 +14,10 @@ from trainer.contract.serving import APPLICATION, DEPLOYMENT, Engine, Member, Re
 ONGOING_TARGET = 8
 """Requests in work at a replica, above which another one is started: a full batch on a CPU."""
 
+A_BYTE = 1
+"""Of Ray's `memory`, that a replica reserves. Ray spreads only actors that reserve something over its nodes;
+others are placed at random, and all of them may be lost with one node."""
+
 EXCEPTION = re.compile(r"^(?:[a-z_]\w*\.)*[A-Z]\w*: ")
 """The name of an exception at the start of a stack trace's last line."""
 
@@ -173,7 +177,7 @@ def _application(deployment: Deployment, version: int, options: ReplicaOptions) 
     if replicas.min == 0:
         # The first one proves the version, and goes when nobody asks.
         scale |= {"initial_replicas": 1, "downscale_to_zero_delay_s": replicas.idle_s}
-    actor = {"num_cpus": options.cpus, "num_gpus": options.gpus}
+    actor = {"num_cpus": options.cpus, "num_gpus": options.gpus, "memory": A_BYTE}
     return {
         "name": application_name(deployment.project, deployment.name, version),
         "route_prefix": route(deployment.project, deployment.name, version),

@@ -36,6 +36,7 @@ ENDS_WITHIN_S = 400.0
 GROWS_WITHIN_S = 240.0
 """The service waits for a minute before it makes a job larger."""
 ALL = ("together", "kill", "cut", "grow", "serve", "sweep")
+ONCE = {"together", "sweep"}
 ASKED = 20
 """Predictions, before and after a node with a replica was killed."""
 LOOK_EVERY_S = 0.2
@@ -51,12 +52,12 @@ class Result:
     """The same, of one whose cable was pulled."""
     grown_s: list[float] = field(default_factory=list)
     """From a new node's start until an elastic job trains on it too."""
-    served_by: int | None = None
-    """Hosts that have replicas of one model."""
-    predictions: dict[str, int] = field(default_factory=dict)
+    served_by: list[int] = field(default_factory=list)
+    """Hosts that have the two replicas of a deployment."""
+    predictions: dict[int, int] = field(default_factory=dict)
     """Status → answers, while a node with a replica was killed."""
-    answered_again_s: float | None = None
-    """From that until all of the next answers were right."""
+    answered_again_s: list[float] = field(default_factory=list)
+    """From that until the first of twenty answers in a row that were right."""
     trials_on: int | None = None
     """Hosts that trials of one sweep trained on."""
     violations: list[str] = field(default_factory=list)
@@ -71,13 +72,14 @@ def run(
     parts: tuple[str, ...] = ALL,
     within_s: float = NEXT_STEP_WITHIN_S,
 ) -> dict[str, object]:
-    """`n` nodes killed, cut off and added, each while another job trains. Nothing is kept in `folder`."""
+    """`n` nodes killed, cut off and added, each while another job trains, and `n` killed under replicas.
+    Nothing is kept in `folder`."""
     with site(head_cpus=1) as there:
         trial = _Trial(there, random.Random(seed), say, within_s)
         for workers in (3, 2) if "together" in parts else (2,):
             trial.alone(workers)
         for part in parts:
-            for _ in range(n if part in {"kill", "cut", "grow"} else 1):
+            for _ in range(1 if part in ONCE else n):
                 trial.whole()
                 PARTS[part](trial)
         left = collect.left(there.stack)
@@ -153,34 +155,39 @@ class _Trial:
 
     def serve(self) -> None:
         """Two replicas on two hosts; then one of the hosts is killed."""
-        stack, path = self.site.stack, "/models/hosts/deployment"
+        stack, model = self.site.stack, f"hosts-{len(self.result.served_by)}"
         if not self.last:
             self.came_to_the_same(self.submit(), workers=2)
-        body = {"name": "hosts", "job": self.last}
-        stack.ask("POST", "/models", json=body).raise_for_status()
-        wanted = {"replicas": {"min": 2, "max": 2}}
+        stack.ask("POST", "/models", json={"name": model, "job": self.last}).raise_for_status()
+        path, wanted = f"/models/{model}/deployment", {"replicas": {"min": 2, "max": 2}}
         stack.ask("PUT", path, json=wanted).raise_for_status()
-        until(lambda: stack.get(path)["replicas"] == 2, within_s=240, every_s=1)
+        until(lambda: stack.get(path)["replicas"] == 2, within_s=ENDS_WITHIN_S, every_s=1)
         hosts = self.site.having("replica")
-        self.result.served_by = len(hosts)
-        self.right(len(hosts) == 2, f"two replicas are on {[host.name for host in hosts]}")
-        answers = Counter(self.predict() for _ in range(ASKED))
+        self.result.served_by.append(len(hosts))
+        names = " and ".join(host.name for host in hosts)
+        self.right(len(hosts) == 2, f"two replicas are on {names}")
+        answers = Counter(self.predict(model) for _ in range(ASKED))
         self.right(answers == {200: ASKED}, f"predictions were answered {dict(answers)}")
-        victim = next((host for host in hosts if host.name != "head"), None)
-        if victim is None:
-            return
-        self.site.kill(victim)
-        began, right, answers = time.monotonic(), 0, Counter[int]()
+        for victim in [host for host in hosts if host.name != "head"][:1]:
+            self.site.kill(victim)
+            self.result.answered_again_s.append(self.answers_again(model))
+            took = self.result.answered_again_s[-1]
+            self.say(f"replicas on {names}: answers {took} s after {victim.name} was killed")
+        stack.ask("DELETE", path).raise_for_status()
+        until(lambda: not self.site.having("replica"), within_s=ENDS_WITHIN_S, every_s=1)
+
+    def answers_again(self, model: str) -> float:
+        """Seconds until the first of as many right answers in a row as are asked for."""
+        began, since, right, answers = time.monotonic(), 0.0, 0, Counter[int]()
         while right < ASKED:
             assert time.monotonic() < began + ENDS_WITHIN_S, f"answers are {dict(answers)}"
-            status = self.predict()
+            status = self.predict(model)
             answers[status] += 1
             right = right + 1 if status == httpx.codes.OK else 0
-        self.result.answered_again_s = round(time.monotonic() - began, 1)
-        self.result.predictions = {str(status): count for status, count in answers.items()}
+            since = time.monotonic() if right == 1 else since
+        self.result.predictions = dict(Counter(self.result.predictions) + answers)
         self.right(not set(answers) - {200, 503}, f"with a node lost: {dict(answers)}")
-        self.say(f"predictions after {victim.name} was killed: {dict(answers)}")
-        stack.ask("DELETE", path).raise_for_status()
+        return round(since - began, 1)
 
     def sweep(self) -> None:
         stack, seen = self.site.stack, set[str]()
@@ -240,13 +247,14 @@ class _Trial:
         shown = self.site.stack.job(job)
         return bool(shown["state"] == "running" and shown["workers"] == workers)
 
-    def predict(self) -> int:
+    def predict(self, model: str) -> int:
         """The status of an answer."""
         picture = io.BytesIO()
         Image.new("L", (8, 8), self.chance.randrange(256)).save(picture, "PNG")
         try:
             answer = self.site.stack.api.post(
-                "/predict?model=hosts",
+                "/predict",
+                params={"model": model},
                 content=picture.getvalue(),
                 headers={"Content-Type": "image/png"},
                 timeout=90,

@@ -70,7 +70,7 @@ def test_an_application_says_all_that_a_replica_needs() -> None:
     )
     (replica,) = application["deployments"]
     assert replica["name"] == DEPLOYMENT
-    assert replica["ray_actor_options"] == {"num_cpus": 2.5, "num_gpus": 0}
+    assert replica["ray_actor_options"] == {"num_cpus": 2.5, "num_gpus": 0, "memory": 1}
     assert replica["autoscaling_config"]["min_replicas"] == 1
     assert replica["autoscaling_config"]["max_replicas"] == 3
 
