@@ -20,3 +20,11 @@ def test_a_training_over_two_hosts_survives_the_end_of_one_and_comes_to_the_same
     result = nodes.run(tmp_path, n=1, seed=1, say=print, parts=("kill",), within_s=150)
     assert result["violations"] == []
     assert result["same_weights"] == 1
+
+
+def test_two_replicas_are_on_two_hosts_and_the_loss_of_one_is_not_that_of_the_model(
+    tmp_path: Path,
+) -> None:
+    result = nodes.run(tmp_path, n=1, seed=1, say=print, parts=("serve",))
+    assert result["violations"] == []
+    assert result["served_by"] == [2]
