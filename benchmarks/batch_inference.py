@@ -2,9 +2,9 @@
 `python -m benchmarks.batch_inference`.
 
 The engine alone: as many processes as the job has workers, with as many threads each, classify the same
-images in the same batches from memory and write nothing. The job: its images after each worker's first part,
-over the time from then to its last part. Reading, Parquet, the object store and Ray Data are in it, the start
-is not. The two take turns.
+images in the same batches from memory and write nothing. The job: of each worker its images after its first
+part, over the time from then to its last part. Reading, Parquet, the object store and Ray Data are in it, the
+start is not. The two take turns.
 """
 
 import argparse
@@ -40,7 +40,7 @@ class Run:
     """A job."""
 
     rate: float
-    """Images a second after its start, over all workers."""
+    """Images a second after their start, of all workers together."""
     starting_s: float
     """From its submission to the last worker's first part."""
 
@@ -79,14 +79,18 @@ def job(client: Client, workers: int) -> Run:
     body = {"kind": "predict", "model": MODEL, "dataset": DATASET, "split": "train"}
     ended = done(client, body | {"workers": workers, "gpus_per_worker": 0})
     log = client.send("GET", ended["links"]["logs"]).text
-    parts = [(datetime.fromisoformat(at), int(count), who) for at, count, who in TOLD.findall(log)]
-    first: dict[str, datetime] = {}
-    for at, _, who in parts:
-        first.setdefault(who, at)
-    began, last = max(first.values()), max(at for at, _, _ in parts)
-    images = sum(count for at, count, _ in parts if at > began)
-    starting = (began - datetime.fromisoformat(ended["created_at"])).total_seconds()
-    return Run(images / (last - began).total_seconds(), starting)
+    told: dict[str, list[tuple[datetime, int]]] = {}
+    for at, count, who in TOLD.findall(log):
+        told.setdefault(who, []).append((datetime.fromisoformat(at), int(count)))
+    created = datetime.fromisoformat(ended["created_at"])
+    starting = max(parts[0][0] for parts in told.values()) - created
+    return Run(sum(map(steady, told.values())), starting.total_seconds())
+
+
+def steady(parts: list[tuple[datetime, int]]) -> float:
+    """Images a second of one worker: those after its first part, over the time from that to its last."""
+    (began, _), (last, _) = parts[0], parts[-1]
+    return sum(count for _, count in parts[1:]) / (last - began).total_seconds()
 
 
 def main() -> None:
