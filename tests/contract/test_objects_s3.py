@@ -1,6 +1,7 @@
 """What only S3 promises: failures with a remedy, answers that are lost or break off, and URLs."""
 
 import os
+import pickle
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -35,6 +36,22 @@ def at(endpoint: str, url: str = f"s3://{BUCKET}/some/prefix", **env: str) -> S3
         store = open_store(url, Presigning())
     assert isinstance(store, S3Store)
     return store
+
+
+def test_it_can_be_pickled_without_its_keys_and_is_the_same_store_where_it_is_read(
+    seaweed_endpoint: str,
+) -> None:
+    """Ray Tune pickles all that a sweep's search is given."""
+    store = at(seaweed_endpoint, f"s3://{BUCKET}/some/pickled?addressing=auto")
+    store.put("key", b"value")
+    pickled = pickle.dumps(store)
+    keys = environment(seaweed_endpoint)
+    assert keys["AWS_SECRET_ACCESS_KEY"].encode() not in pickled
+    with patch.dict(os.environ, keys):
+        again = pickle.loads(pickled)
+    assert again.get("key") == b"value"
+    assert (again.bucket, again.prefix) == (store.bucket, store.prefix)
+    assert (again.options, again.signer) == (store.options, None)
 
 
 @pytest.fixture

@@ -28,3 +28,11 @@ def test_two_replicas_are_on_two_hosts_and_the_loss_of_one_is_not_that_of_the_mo
     result = nodes.run(tmp_path, n=1, seed=1, say=print, parts=("serve",))
     assert result["violations"] == []
     assert result["served_by"] == [2]
+
+
+def test_the_trials_of_a_sweep_train_on_several_hosts_with_a_bucket_as_store(
+    tmp_path: Path,
+) -> None:
+    result = nodes.run(tmp_path, n=1, seed=1, say=print, parts=("sweep",))
+    assert result["violations"] == []
+    assert result["trials_on"] in {2, 3}

@@ -62,6 +62,11 @@ class S3Store:
     signer: "S3Client | None" = None
     """Makes URLs for clients; None: there are none."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Ray Tune pickles whatever it is given, and a connection cannot be: it is made anew, without URLs
+        for clients. Keys are in no pickle."""
+        return connect, (self.bucket, self.prefix, self.options)
+
     def put(self, key: str, data: bytes) -> None:
         where = self._where(key)
         with explained(key):
