@@ -100,11 +100,11 @@ def overloaded(ours: Ours, seconds: float) -> Iterator[str]:
     with serving(ours) as addresses:
         asking = {SERVICE: addresses.service, SERVE: addresses.serve}
         for (name, asked), heeds in product(asking.items(), (True, False)):
-            before = addresses.megabytes()
+            before = addresses.memory()
             load = replace(of(asked, OVERLOAD, seconds), heeds=heeds)
             yield (
                 f"{name}, {OVERLOAD} clients who {'heed' if heeds else 'ignore'} Retry-After: "
-                f"{told(run(load))}; replica {before:.0f} MB before, {addresses.megabytes():.0f} MB after"
+                f"{told(run(load))}; {before} before, {addresses.memory()} after"
             )
 
 
@@ -124,7 +124,7 @@ def of(asked: Asked, clients: int, seconds: float) -> Load:
 def told(measured: Measured) -> str:
     return (
         f"{measured.per_second:.1f} answers/s, p50 {measured.p50_ms:.0f} ms, p99 {measured.p99_ms:.0f} ms; "
-        f"statuses {measured.statuses}"
+        f"refusals' p50 {measured.refused_p50_ms:.0f} ms; statuses {measured.statuses}"
     )
 
 

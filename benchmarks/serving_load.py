@@ -51,8 +51,11 @@ class Measured:
     """Of the answers that came within the time."""
 
     per_second: float
+    """These three are of the good ones."""
     p50_ms: float
     p99_ms: float
+    refused_p50_ms: float
+    """How long the others took; 0 if there are none."""
     statuses: dict[str, int]
     cpu_s: float
     """Of the generator itself, a second of measuring: far below 1, or it is the bottleneck."""
@@ -121,11 +124,12 @@ async def measured(load: Load) -> Measured:
         )
     within = [(took, status) for ended, took, status in seen if start <= ended <= until]
     good = sorted(took * 1000 for took, status in within if status == 200)
+    refused = statistics.median([took * 1000 for took, status in within if status != 200] or [0.0])
     if len(good) < 2:
-        return Measured(0.0, 0.0, 0.0, _counted(within), time.process_time())
+        return Measured(0.0, 0.0, 0.0, refused, _counted(within), time.process_time())
     cuts = statistics.quantiles(good, n=100, method="inclusive")
     cpu = time.process_time() / (load.warm_s + load.seconds)
-    return Measured(len(good) / load.seconds, cuts[49], cuts[98], _counted(within), cpu)
+    return Measured(len(good) / load.seconds, cuts[49], cuts[98], refused, _counted(within), cpu)
 
 
 def run(load: Load) -> Measured:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import torch
 from safetensors.torch import save_file
 from torchvision.models import resnet18
@@ -49,17 +50,20 @@ class Addresses:
     serve: Asked
     service: Asked
     data_dir: Path
+    pid: int
+    """The service's."""
     deployed_s: float
     """From the request to deploy until the first answer."""
 
-    def megabytes(self) -> float:
-        """Of the replica's process."""
-        sizes = [
+    def memory(self) -> str:
+        """Of the two processes that answer."""
+        replicas = [
             process.memory_info().rss
             for process in marked(mark_of(self.data_dir))
             if "ServeReplica" in " ".join(process.cmdline())
         ]
-        return max(sizes, default=0) / 1e6
+        service = psutil.Process(self.pid).memory_info().rss
+        return f"service {service / 1e6:.0f} MB, replica {max(replicas, default=0) / 1e6:.0f} MB"
 
 
 def prepared(folder: Path, image: Path) -> Ours:
@@ -94,6 +98,7 @@ def serving(ours: Ours) -> Iterator[Addresses]:
             ),
             Asked(f"{ready.url}/predict?model={MODEL}", ours.image, key | kind),
             ours.data_dir,
+            ready.pid,
             took,
         )
         client.delete(f"/models/{MODEL}/deployment")  # the next round deploys again

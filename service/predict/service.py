@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import httpx
-from anyio import to_thread
+from anyio import sleep, to_thread
 
 from service.deployments import answering
 from service.deployments.answering import NOT_THE_CANARY, Who
@@ -15,6 +15,7 @@ from service.deployments.known import Known
 from service.errors import Invalid, ModelUnavailable, NotFound, Unavailable
 from service.models.service import Models
 from service.predict.answers import own_words
+from service.predict.pace import Pace
 from service.predict.room import Room
 from service.predict.waiting import while_serving
 from service.predict.ways import Posted, Ways
@@ -49,6 +50,7 @@ class Predictor:
     dice: Callable[[], float]
     """From 0 to below 1: who answers, when there is a canary."""
     room: Room = field(default_factory=Room)
+    refusals: Pace = field(default_factory=Pace)
 
     async def ask(  # noqa: PLR0913 - one parameter for each of the question's
         self,
@@ -73,7 +75,7 @@ class Predictor:
             except (NotFound, Invalid):
                 async with self.room.holding(sent.pieces()):
                     raise  # a body that is too large is that, whoever would answer
-            self.room.check(project, who)  # before the body: many that are refused cost little
+            await self._check(project, who)  # before the body: many that are refused cost little
             async with self.room.holding(sent.pieces()) as body:
                 query = {"top_k": top_k or ALL, "protocol": protocol or who.protocol}
                 put = partial(self._put, project, Posted(sent.kind, body, query))
@@ -107,6 +109,14 @@ class Predictor:
             named = partial(self.models.aliased, project, found.name, alias)
             version = await to_thread.run_sync(named)
         return answering.who(found, version, dice)
+
+    async def _check(self, project: str, who: Who) -> None:
+        """Raises ModelUnavailable when the replicas have as many as they take, at the pace of refusals."""
+        try:
+            self.room.check(project, who)
+        except ModelUnavailable:
+            await sleep(self.refusals.turn())
+            raise
 
     async def _put(self, project: str, posted: Posted, who: Who) -> Outcome:
         """Raises ModelUnavailable when nobody is asked: too many are already."""

@@ -1,5 +1,6 @@
-"""The image and the compose file as people use them: `make containers`. Builds, brings up, has a job finish
-that Prometheus sees, kills each service and has another finished, tells a worker to go, and removes all."""
+"""The image and the compose file as people use them: `make containers`. Builds, brings up, has a job finish,
+what it trained classify, a sweep finish and Prometheus see it all; kills each service and has another job
+finished and a picture classified; tells a worker to go, and removes all."""
 
 import os
 import signal
@@ -9,14 +10,16 @@ from pathlib import Path
 
 from tests.containers import images
 from tests.containers.engine import Engine
-from tests.containers.stack import SERVICES, Stack
+from tests.containers.stack import SERVICES, SWEEP, Stack
 
 SEEN = (
     'up{job="residual"}',
     'count(up{job="ray"} == 1) > 1',
     'sum(residual_job_transitions_total{to="succeeded"})',
+    'residual_predictions_asked_total{way="door"} > 0',
 )
-"""Queries of which each has an answer once Prometheus works: the API, Ray's two nodes, the first job."""
+"""Queries of which each has an answer once Prometheus works: the API, Ray's two nodes, the first job, a
+prediction that went straight to its replica."""
 
 LONG = {
     "arch": "resnet20",
@@ -49,12 +52,31 @@ def killed(stack: Stack, service: str) -> None:
     ready = stack.until(stack.ready, 300)
     job = stack.job()
     done = stack.until(lambda: stack.finished(job), 400)
-    say(f"{service} killed: ready again after {ready:.0f} s, a job finished {done:.0f} s later")
+    answered = stack.until(stack.classifies, 200)
+    say(
+        f"{service} killed: ready again after {ready:.0f} s, a job finished {done:.0f} s later, a picture "
+        f"was classified {answered:.0f} s after that"
+    )
+
+
+def served(stack: Stack, job: str) -> None:
+    """On Ray's nodes, which the API reaches over the network only."""
+    stack.deploy(job)
+    took = stack.until(stack.classifies, 200)
+    for _ in range(20):
+        assert stack.classifies(), "a picture was not classified"
+    say(f"what it trained classified {took:.0f} s after it was deployed, and 20 times in a row")
+
+
+def swept(stack: Stack) -> None:
+    sweep = stack.job(SWEEP)
+    done = stack.until(lambda: stack.finished(sweep), 400)
+    say(f"a sweep of two finished after {done:.0f} s")
 
 
 def told_to_go(stack: Stack) -> None:
     """A worker's container is stopped: what trains there keeps a checkpoint, and goes on when it is back."""
-    job = stack.ask("POST", "/jobs", LONG).raise_for_status().json()["id"]
+    job = stack.job(LONG)
     stack.until(lambda: bool(stack.ask("GET", f"/jobs/{job}/checkpoints").json()["items"]), 300)
     stack.engine.run("podman", "stop", "--time=60", stack.container("ray-worker"))
     stack.until(lambda: stack.ask("GET", f"/jobs/{job}").json()["attempt"] > 1, 300)
@@ -89,6 +111,8 @@ def main() -> None:
             job = stack.job()
             done = stack.until(lambda: stack.finished(job), 400)
             say(f"compose is up, and a job finished after {done:.0f} s")
+            served(stack, job)
+            swept(stack)
             observed(stack)
             for service in sys.argv[1:] or SERVICES:
                 killed(stack, service)

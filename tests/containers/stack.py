@@ -1,5 +1,7 @@
-"""The compose file, brought up by podman-compose: jobs are sent to it, and its services are killed."""
+"""The compose file, brought up by podman-compose: jobs and pictures are sent to it, and its services are
+killed."""
 
+import io
 import json
 import time
 from collections.abc import Callable
@@ -7,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from PIL import Image
 
 from service.local.ports import free_ports
 from tests.containers.engine import Engine
@@ -15,6 +18,11 @@ from tests.containers.manifests import ROOT
 
 SERVICES = ("database", "storage", "ray-head", "ray-worker", "api")
 JOB = {"arch": "resnet20", "dataset": "digits", "epochs": 2}
+SWEEP = {
+    **{"kind": "sweep", "space": {"shortcut": ["A", "B"]}, "arch": "resnet20"},
+    **{"dataset": "digits", "epochs": 1},
+}
+MODEL = "digits"
 READY_WITHIN_S = 300.0
 DONE_WITHIN_S = 400.0
 LOOK_EVERY_S = 1.0
@@ -90,9 +98,27 @@ class Stack:
         url = f"http://127.0.0.1:{self.port}{path}"
         return httpx.request(method, url, json=body, headers=headers, timeout=30)
 
-    def job(self) -> str:
+    def job(self, spec: object = JOB) -> str:
         """Sends one; its id."""
-        return str(self.ask("POST", "/jobs", JOB).raise_for_status().json()["id"])
+        return str(self.ask("POST", "/jobs", spec).raise_for_status().json()["id"])
+
+    def deploy(self, job: str) -> None:
+        """What it trained, on two replicas."""
+        self.ask("POST", "/models", {"name": MODEL, "job": job}).raise_for_status()
+        wanted = {"replicas": {"min": 2, "max": 2}}
+        self.ask("PUT", f"/models/{MODEL}/deployment", wanted).raise_for_status()
+
+    def classifies(self) -> bool:
+        """Whether a picture is answered by that model."""
+        picture = io.BytesIO()
+        Image.new("L", (8, 8), 128).save(picture, "PNG")
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "image/png"}
+        url = f"http://127.0.0.1:{self.port}/predict"
+        try:
+            answer = httpx.post(url, content=picture.getvalue(), headers=headers, timeout=30)
+        except httpx.TransportError:
+            return False
+        return answer.is_success and bool(answer.json()["model"] == MODEL)
 
     def finished(self, job: str) -> bool:
         """Whether it succeeded. Raises RuntimeError when it ended otherwise."""

@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import itertools
+import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -153,3 +154,26 @@ def test_who_is_refused_for_want_of_room_need_not_have_sent_its_body(world: Worl
         client.request("POST", "/predict?model=digits", body, headers)
         assert client.getresponse().status == 200
         client.close()
+
+
+def test_who_is_refused_over_and_over_waits_for_it_and_who_is_accepted_does_not(
+    world: World,
+) -> None:
+    predictor, body = world.service.app.state.parts.predictor, png()
+    predictor.refusals.a_second, predictor.refusals.at_once = 5, 1
+    headers = PNG | {"Authorization": f"Bearer {KEY}", "Content-Length": str(len(body))}
+    with listening(world.service.app) as address:
+        predictor.room.asking["default", "digits"] = ON_A_CPU
+        began = time.monotonic()
+        refused = [begun(address, headers) for _ in range(4)]
+        answers = [client.getresponse() for client in refused[:2]]
+        predictor.room.asking.clear()
+        accepted = begun(address, headers)
+        accepted.send(body)
+        assert accepted.getresponse().status == 200
+        assert predictor.room.inside == 2  # the last two are still to hear it
+        answers += [client.getresponse() for client in refused[2:]]
+        assert [answer.status for answer in answers] == [503] * 4
+        assert time.monotonic() - began >= 3 / 5
+        for client in (*refused, accepted):
+            client.close()
