@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -27,6 +28,8 @@ BETWEEN = {
     "store": "all nodes and the object store",
 }
 """Name of a kind of partition → who hears nothing of whom."""
+LONG = SPEC | {"iterations": 700}
+"""What trains meanwhile: it is to go on when all is healed, and not to have ended."""
 HEALED_WITHIN_S = 30.0
 ENDS_WITHIN_S = 600.0
 LOOK_EVERY_S = 0.2
@@ -42,6 +45,8 @@ class Result:
     healed_s: dict[str, list[float]] = field(default_factory=dict)
     """Kind → from the healing until all parts are ready, a job that was submitted meanwhile is taken,
     and the one that trained is seen to go on: a step that was made since, or its end."""
+    went_on: int = 0
+    """Of those that trained, how many made a step after the healing; others had ended."""
     attempts: int = 0
     """Of all jobs."""
     violations: list[str] = field(default_factory=list)
@@ -59,9 +64,10 @@ def run(
     """`n` partitions of each kind. `seed` is of no use here: nothing is left to chance."""
     result, history = Result(n, apart_s), History(folder / "history.jsonl")
     with site(head_cpus=1, postgresql=True) as there:
-        alone = SPEC | {"cpus_per_worker": 0.5}
-        history.add(collect.reference(there.stack, "resnet8", alone))
-        say("undisturbed, on one host, it is done")
+        for spec in (SPEC, LONG):
+            alone = spec | {"cpus_per_worker": 0.5}
+            history.add(collect.reference(there.stack, _name(spec), alone))
+        say("undisturbed, on one host, they are done")
         for node in [there.start_node(name, cpus=1) for name in ("one", "two")]:
             there.has_joined(node)
         trial = _Trial(there, history, result)
@@ -87,7 +93,7 @@ class _Trial:
 
     def apart(self, kind: str, seconds: float) -> float:
         """One partition under a job that trains; how long it took to heal."""
-        trains = self.submit()
+        trains = self.submit(LONG)
         until(lambda: newest(self.site.stack, trains), within_s=ENDS_WITHIN_S, every_s=LOOK_EVERY_S)
         self.part(kind, apart=True)
         self.history.add(
@@ -102,17 +108,18 @@ class _Trial:
         late.join()
         until(lambda: self.is_well(trains, at), within_s=ENDS_WITHIN_S, every_s=LOOK_EVERY_S)
         took = round(time.monotonic() - began, 1)
+        self.result.went_on += self.has_made_a_step(trains, at)
         if took > HEALED_WITHIN_S:
             self.result.violations.append(f"{kind}: healed only after {took} s")
         for job in self.jobs[-2:]:
             self.site.stack.until_state(job, *TERMINAL, within_s=ENDS_WITHIN_S)
         return took
 
-    def submit(self) -> str:
+    def submit(self, spec: dict[str, Any] = SPEC) -> str:
         key = f"partition-{len(self.jobs)}"
-        job = self.site.stack.submit(SPEC | {"name": key}, key=key)
+        job = self.site.stack.submit(spec | {"name": key}, key=key)
         self.jobs.append(job)
-        self.history.add(Submitted(at=time.time(), key=key, job=job, spec="resnet8"))
+        self.history.add(Submitted(at=time.time(), key=key, job=job, spec=_name(spec)))
         return job
 
     def part(self, kind: str, *, apart: bool) -> None:
@@ -128,6 +135,13 @@ class _Trial:
         with suppress(httpx.HTTPError):
             ready = self.site.stack.api.get("/readyz").is_success
             has_ended = self.site.stack.job(job)["ended_at"] is not None
-            step = newest(self.site.stack, job)
-            return ready and (has_ended or (step is not None and step > since))
+            return ready and (has_ended or self.has_made_a_step(job, since))
         return False
+
+    def has_made_a_step(self, job: str, since: datetime) -> bool:
+        step = newest(self.site.stack, job)
+        return step is not None and step > since
+
+
+def _name(spec: dict[str, Any]) -> str:
+    return f"{spec['iterations']} steps"
