@@ -28,7 +28,7 @@ BETWEEN = {
     "store": "all nodes and the object store",
 }
 """Name of a kind of partition → who hears nothing of whom."""
-LONG = SPEC | {"iterations": 700}
+LONG = SPEC | {"iterations": 1_200}
 """What trains meanwhile: it is to go on when all is healed, and not to have ended."""
 HEALED_WITHIN_S = 30.0
 ENDS_WITHIN_S = 600.0
