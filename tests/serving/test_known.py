@@ -1,14 +1,16 @@
 """Predictions know a change that this process made at once, and another's within half a second."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from threading import Event
 
 import pytest
 from sqlalchemy import Engine
 
 from service.deployments.deployment import PENDING, Deployment, Desired, Replicas
-from service.deployments.known import FRESH_S, Known
+from service.deployments.known import AGAIN_S, FRESH_S, Known
 from service.deployments.store import DeploymentStore
 from tests.serving.replicas import AT
 
@@ -18,9 +20,12 @@ class Counting(DeploymentStore):
     """A store that knows how often it was read."""
 
     reads: list[str] = field(default_factory=list)
+    may: Event = field(default_factory=Event)
+    """Set, unless a reading is to take until it is."""
 
     def of_project(self, project: str) -> list[Deployment]:
         self.reads.append(project)
+        assert self.may.wait(60)
         return super().of_project(project)
 
 
@@ -32,6 +37,7 @@ class World:
     now: float = 0.0
 
     def __post_init__(self) -> None:
+        self.ours.may.set()
         self.known = Known(self.ours, lambda: self.now)
 
     async def names(self, *, anew: bool = False) -> list[str]:
@@ -85,6 +91,62 @@ def test_what_another_process_changes_is_known_within_half_a_second(world: World
         world.theirs.delete("default", "digits")
         world.now += FRESH_S
         assert await world.names() == []
+
+    run(body)
+
+
+def test_it_is_read_again_before_it_is_old_and_nobody_waits_for_that(world: World) -> None:
+    async def body() -> None:
+        assert await world.names() == []
+        ask(world.theirs, "digits")
+        world.ours.may.clear()
+        world.now += AGAIN_S
+        assert [await world.names() for _ in range(20)] == [[]] * 20
+        world.ours.may.set()
+        while await world.names() != ["digits"]:
+            await asyncio.sleep(0.01)
+        assert world.ours.reads == ["default"] * 2
+
+    run(body)
+
+
+def test_who_asks_while_it_is_too_old_waits_for_the_reading_that_is_under_way(world: World) -> None:
+    async def body() -> None:
+        assert await world.names() == []
+        ask(world.theirs, "digits")
+        world.ours.may.clear()
+        world.now += AGAIN_S
+        assert await world.names() == []
+        world.now += FRESH_S - AGAIN_S
+        waits = asyncio.create_task(world.names())
+        assert (await asyncio.wait({waits}, timeout=0.1))[0] == set()
+        world.ours.may.set()
+        assert await waits == ["digits"]
+        assert world.ours.reads == ["default"] * 2
+
+    run(body)
+
+
+def test_a_reading_beside_requests_that_fails_is_nobodys_failure(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Counting, project: str) -> list[Deployment]:
+        raise RuntimeError(project)
+
+    async def body() -> None:
+        unheard: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, told: unheard.append(told))
+        assert await world.names() == []
+        world.now += AGAIN_S
+        monkeypatch.setattr(Counting, "of_project", fail)
+        assert await world.names() == []
+        while world.known._reading:
+            await asyncio.sleep(0.01)
+        gc.collect()
+        assert unheard == []
+        world.now += FRESH_S
+        with pytest.raises(RuntimeError, match="default"):
+            await world.names()
 
     run(body)
 
