@@ -7,7 +7,9 @@ and by 32 clients, and ended.
 import argparse
 import statistics
 import tempfile
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -25,6 +27,10 @@ SLOW = 500
 OVERLOAD = 1000
 """Clients, far more than two cores can answer: those that ask again a second after a refusal, whatever that
 says, ask about ten times as often."""
+NORMAL_WITHIN_S, AFTER_S = 5.0, 10.0
+"""From when on those who ask after an overload are answered as if there had been none, and how long they are
+measured."""
+MEMORY_EVERY_S = 10.0
 SERVE, SERVICE = "this, at Ray Serve's address", "this, `POST /predict`"
 BARE = "bare ASGI, same engine"
 AIMS: tuple[tuple[str, str, int, float], ...] = (
@@ -100,11 +106,21 @@ def overloaded(ours: Ours, seconds: float) -> Iterator[str]:
     with serving(ours) as addresses:
         asking = {SERVICE: addresses.service, SERVE: addresses.serve}
         for (name, asked), heeds in product(asking.items(), (True, False)):
-            before = addresses.memory()
+            memory = [addresses.memory()]
             load = replace(of(asked, OVERLOAD, seconds), heeds=heeds)
+            ends_at = time.monotonic() + load.warm_s + load.seconds
+            with ThreadPoolExecutor(1) as beside:
+                measured = beside.submit(run, load)
+                while (left := ends_at - time.monotonic()) > 0:
+                    time.sleep(min(left, MEMORY_EVERY_S))
+                    memory.append(addresses.memory())
+                after = run(replace(of(asked, CLIENTS[-1], AFTER_S), warm_s=NORMAL_WITHIN_S))
             yield (
                 f"{name}, {OVERLOAD} clients who {'heed' if heeds else 'ignore'} Retry-After: "
-                f"{told(run(load))}; {before} before, {addresses.memory()} after"
+                f"{told(measured.result())}\n"
+                f"  MB of service and replica, every {MEMORY_EVERY_S:.0f} s: "
+                f"{'; '.join(f'{service:.0f}, {replica:.0f}' for service, replica in memory)}\n"
+                f"  {CLIENTS[-1]} clients, from {NORMAL_WITHIN_S:.0f} s after it: {told(after)}"
             )
 
 

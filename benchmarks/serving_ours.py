@@ -55,15 +55,15 @@ class Addresses:
     deployed_s: float
     """From the request to deploy until the first answer."""
 
-    def memory(self) -> str:
-        """Of the two processes that answer."""
+    def memory(self) -> tuple[float, float]:
+        """MB of the service, and of its largest replica."""
         replicas = [
             process.memory_info().rss
             for process in marked(mark_of(self.data_dir))
             if "ServeReplica" in " ".join(process.cmdline())
         ]
         service = psutil.Process(self.pid).memory_info().rss
-        return f"service {service / 1e6:.0f} MB, replica {max(replicas, default=0) / 1e6:.0f} MB"
+        return service / 1e6, max(replicas, default=0) / 1e6
 
 
 def prepared(folder: Path, image: Path) -> Ours:

@@ -1,16 +1,24 @@
-"""The image and the compose file as people use them: `make containers`. Builds, brings up, has a job finish,
-what it trained classify, a sweep finish and Prometheus see it all; kills each service and has another job
-finished and a picture classified; tells a worker to go, and removes all."""
+"""The image, the compose file and the manifests as people use them: `make containers`. Builds, brings compose
+up, has a job finish, what it trained classify, a sweep finish and Prometheus see it all; kills each service
+and has another job finished and a picture classified; tells a worker to go. Then the same image in the pods
+of k8s/. Removes all."""
 
 import os
 import signal
 import sys
 import tempfile
+import time
+from functools import partial
 from pathlib import Path
 
 from tests.containers import images
 from tests.containers.engine import Engine
+from tests.containers.played import Played
+from tests.containers.service import Service
 from tests.containers.stack import SERVICES, SWEEP, Stack
+
+PODS = "pods"
+"""Instead of a service that is killed: the manifests' pods."""
 
 SEEN = (
     'up{job="residual"}',
@@ -59,12 +67,12 @@ def killed(stack: Stack, service: str) -> None:
     )
 
 
-def served(stack: Stack, job: str) -> None:
+def served(service: Service, job: str) -> None:
     """On Ray's nodes, which the API reaches over the network only."""
-    stack.deploy(job)
-    took = stack.until(stack.classifies, 200)
+    service.deploy(job)
+    took = service.until(service.classifies, 200)
     for _ in range(20):
-        assert stack.classifies(), "a picture was not classified"
+        assert service.classifies(), "a picture was not classified"
     say(f"what it trained classified {took:.0f} s after it was deployed, and 20 times in a row")
 
 
@@ -95,8 +103,54 @@ def observed(stack: Stack) -> None:
     say(f"Prometheus saw the API, Ray's nodes and the job after {took:.0f} s; all rules are ok")
 
 
+def compose(engine: Engine, services: list[str]) -> None:
+    stack = Stack.of(engine)
+    try:
+        stack.up()
+        job = stack.job()
+        done = stack.until(lambda: stack.finished(job), 400)
+        say(f"compose is up, and a job finished after {done:.0f} s")
+        served(stack, job)
+        swept(stack)
+        observed(stack)
+        for service in services:
+            killed(stack, service)
+        told_to_go(stack)
+    finally:
+        stack.down()
+
+
+def kubernetes(engine: Engine) -> None:
+    """The manifests' pods: both of the API, both of Ray's workers."""
+    pods = Played("", engine=engine)
+    try:
+        began = time.monotonic()
+        pods.up()
+        say(
+            f"the pods of k8s/ are up, and all probes say yes, after {time.monotonic() - began:.0f} s"
+        )
+        job = pods.job()
+        done = pods.until(lambda: pods.finished(job), 400)
+        say(f"a job finished in them after {done:.0f} s")
+        served(pods, job)
+        for name in ("api-0", "ray-worker-0", "ray-head-0", "storage-0", "database-0"):
+            pods.kill(name)
+            answered = pods.until(pods.classifies, 300)
+            ready = pods.until(partial(pods.healthy, pods.named(name)), 300)
+            say(
+                f"{name} killed: a picture was classified after {answered:.0f} s, and its probes said yes "
+                f"{ready:.0f} s later"
+            )
+        job = pods.job()
+        done = pods.until(lambda: pods.finished(job), 400)
+        say(f"another job finished after {done:.0f} s")
+    finally:
+        pods.down()
+
+
 def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was made is removed first
+    asked = sys.argv[1:] or [*SERVICES, PODS]
     kept = os.environ.get("CONTAINERS_FOLDER")  # keeps images from one run to the next
     engine = Engine(
         Path(kept or tempfile.mkdtemp(prefix="rc-", dir="/tmp"))
@@ -105,20 +159,10 @@ def main() -> None:
     try:
         images.all_of_them(engine)
         restricted(engine)
-        stack = Stack.of(engine)
-        try:
-            stack.up()
-            job = stack.job()
-            done = stack.until(lambda: stack.finished(job), 400)
-            say(f"compose is up, and a job finished after {done:.0f} s")
-            served(stack, job)
-            swept(stack)
-            observed(stack)
-            for service in sys.argv[1:] or SERVICES:
-                killed(stack, service)
-            told_to_go(stack)
-        finally:
-            stack.down()
+        if services := [each for each in asked if each != PODS]:
+            compose(engine, services)
+        if PODS in asked:
+            kubernetes(engine)
     finally:
         if kept is None:
             engine.remove()

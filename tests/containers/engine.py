@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CRUN = Path(__file__).parent / "files" / "crun"
-NEEDED = ("podman", "buildah", "crun", "debootstrap", "catatonit", "netavark", "aardvark-dns")
+NEEDED = (
+    *("podman", "buildah", "crun", "debootstrap"),
+    *("catatonit", "netavark", "aardvark-dns", "iptables"),
+)
 """Debian's packages: they have the names of their programs."""
 PROGRAMS = "/usr/lib/podman"
 """Where those are that only podman calls."""
@@ -68,6 +71,13 @@ class Engine:
 
     def has(self, image: str) -> bool:
         return self.true("podman", "image", "exists", image)
+
+    def start_again(self, container: str) -> None:
+        """If it was made, and has ended."""
+        if self.true("podman", "container", "exists", container):
+            state = self.run("podman", "inspect", "--format={{.State.Status}}", container)
+            if state in ("exited", "stopped"):
+                self.run("podman", "start", container)
 
     def remove(self) -> None:
         """Containers, images and the storage itself."""

@@ -99,6 +99,10 @@ def all_of_them(engine: Engine) -> None:
 
 
 def image(service: str) -> str:
-    """As the engine spells what compose calls it: Docker's own have a folder of their own."""
-    found: str = compose()["services"][service]["image"]
-    return found if "/" in found else f"library/{found}"
+    """What compose calls it, as the engine spells it."""
+    return spelled(compose()["services"][service]["image"])
+
+
+def spelled(image: str) -> str:
+    """Docker's own have a folder of their own."""
+    return image if "/" in image else f"library/{image}"
