@@ -5,6 +5,7 @@ The API is not among the victims: its memory is judged. It is killed in `kills`.
 
 import itertools
 import random
+import statistics
 import threading
 import time
 from collections import Counter
@@ -61,7 +62,7 @@ LEAST_GOODPUT = 0.90
 MOST_GROWTH_MB = 1.0
 """A minute, of the API's memory once it has settled."""
 MORE = 20
-"""Files, threads and processes that may be more in the last third than they were in the first."""
+"""Files, threads and processes, the median of the last third over that of the first: restarts come and go."""
 
 
 @dataclass
@@ -204,26 +205,30 @@ def _judged(
     for what in ("files", "threads", "processes"):
         more = grown[f"more_{what}"]
         if more is not None and more > MORE:
-            yield f"{more:g} {what} more at the end than at the beginning"
+            yield f"{more:g} {what} more in the last third than in the first"
 
 
 def _grown(samples: Samples) -> dict[str, float | None]:
     """What the API and Ray took, and by how much that grew; None: it was too short to say."""
     settled = samples.of("api", after_s=SETTLES_S)
     growth = slope([(at, one.memory_mb) for at, one in settled])
-    third = len(samples.taken) // 3
     found: dict[str, float | None] = {
         "api_mb": samples.of("api")[-1][1].memory_mb,
         "api_mb_per_minute": None if growth is None else round(growth, 2),
         "disk_mb": samples.taken[-1].disk_mb,
     }
+    later = [each for each in samples.taken if each.at_s >= SETTLES_S]
+    third = len(later) // 3
     for what in ("files", "threads", "processes"):
         totals = [
             sum(getattr(one, what) for group, one in each.groups.items() if group != "training")
-            for each in samples.taken
+            for each in later
         ]
+        found[f"most_{what}"] = max(totals, default=None)
         found[f"more_{what}"] = (
-            max(totals[-third:]) - max(totals[:third]) if settled and third else None
+            statistics.median(totals[-third:]) - statistics.median(totals[:third])
+            if third
+            else None
         )
     return found
 
