@@ -4,9 +4,11 @@ import os
 
 import ray
 from ray import serve
+from ray.serve.config import RequestRouterConfig
 from starlette.requests import Request
 from starlette.responses import Response
 
+from deploy.routing import TwoOfAll
 from trainer.contract import doors
 from trainer.contract.serving import DEPLOYMENT, ReplicaArgs
 
@@ -52,6 +54,7 @@ def build(args: ReplicaArgs) -> serve.Application:
         name=DEPLOYMENT,
         max_ongoing_requests=ONGOING,
         max_queued_requests=QUEUED,
+        request_router_config=RequestRouterConfig(request_router_class=TwoOfAll),
         # A version that fails to start fails at once; the service tries it again later.
         max_constructor_retry_count=1,
         logging_config={"enable_access_log": False},

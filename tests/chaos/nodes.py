@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 from PIL import Image
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.chaos import collect
 from tests.chaos.recovery import newest
@@ -165,9 +166,11 @@ class _Trial:
         hosts = self.site.having("replica")
         self.result.served_by.append(len(hosts))
         names = " and ".join(host.name for host in hosts)
+        doors_used = self.doors_used()
         self.right(len(hosts) == 2, f"two replicas are on {names}")
         answers = Counter(self.predict(model) for _ in range(ASKED))
         self.right(answers == {200: ASKED}, f"predictions were answered {dict(answers)}")
+        self.right(self.doors_used() > doors_used, "all predictions went by Serve's proxy")
         for victim in [host for host in hosts if host.name != "head"][:1]:
             self.site.kill(victim)
             self.result.answered_again_s.append(self.answers_again(model))
@@ -175,6 +178,16 @@ class _Trial:
             self.say(f"replicas on {names}: answers {took} s after {victim.name} was killed")
         stack.ask("DELETE", path).raise_for_status()
         until(lambda: not self.site.having("replica"), within_s=ENDS_WITHIN_S, every_s=1)
+
+    def doors_used(self) -> float:
+        """Predictions that went straight to a replica, which needs that each of the two was asked before."""
+        text = self.site.stack.ask("GET", "/metrics").raise_for_status().text
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == "residual_predictions_asked_total" and sample.labels["way"] == "door"
+        )
 
     def answers_again(self, model: str) -> float:
         """Seconds until the first of as many right answers in a row as are asked for."""
