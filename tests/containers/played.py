@@ -11,6 +11,7 @@ import ipaddress
 import json
 import os
 import secrets
+import shutil
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -88,12 +89,10 @@ class Played(Service):
         hosts = ipaddress.ip_network(told[0]["subnets"][0]["subnet"]).hosts()
         next(hosts)  # the bridge itself
         self.prepare(map(str, hosts))
-        config = self.folder / "config.yaml"
-        config.write_text(yaml.safe_dump_all(_of(self.objects, "ConfigMap")))
         for workload in IN_TURN:
             ours = [pod for pod in self.pods if pod.name.rpartition("-")[0] == workload]
             for pod in ours:
-                self._play(pod, config)
+                self._play(pod)
             for pod in ours:
                 self.until(partial(self.healthy, pod), UP_WITHIN_S)
         asked = self.named(ASKED)
@@ -103,8 +102,8 @@ class Played(Service):
     def down(self) -> None:
         for pod in self.pods:
             self.engine.true("podman", "pod", "rm", "--force", "--time=2", pod.name)
-        self.engine.true("podman", "volume", "prune", "--force")
         self.engine.true("podman", "network", "rm", "--force", NETWORK)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def named(self, name: str) -> Pod:
         return next(pod for pod in self.pods if pod.name == name)
@@ -137,10 +136,11 @@ class Played(Service):
         except (OSError, httpx.TransportError):
             return False
 
-    def _play(self, pod: Pod, config: Path) -> None:
+    def _play(self, pod: Pod) -> None:
         file = self.folder / f"{pod.name}.yaml"
-        file.write_text(yaml.safe_dump(self.as_podman_knows_it(pod)))
-        how = ("--network", NETWORK, "--ip", pod.address, "--configmap", str(config))
+        objects = [*_of(self.objects, "ConfigMap"), self.as_podman_knows_it(pod)]
+        file.write_text(yaml.safe_dump_all(objects))
+        how = ("--network", NETWORK, "--ip", pod.address)
         self.engine.run("podman", "play", "kube", *how, str(file))
 
     def as_podman_knows_it(self, pod: Pod) -> Object:
@@ -159,8 +159,9 @@ class Played(Service):
             if container["image"] == OWN
             else f"docker.io/{images.spelled(container['image'])}"
         )
-        for probe in ("startupProbe", "readinessProbe", "livenessProbe", "lifecycle"):
-            container.pop(probe, None)
+        for asked_here in ("startupProbe", "readinessProbe", "livenessProbe", "lifecycle"):
+            container.pop(asked_here, None)
+        container.pop("ports", None)  # which podman would publish on this machine
         values = _resolved(pod)
         container["env"] = [{"name": name, "value": value} for name, value in values.items()]
         for words in {"command", "args"} & container.keys():
@@ -178,27 +179,27 @@ class Played(Service):
         }
 
     def _volume(self, pod: Pod, mount: Object, volume: Object | None) -> Object:
-        """What is mounted, as a volume of its own, whose new name the mount gets. None: a claim of the
-        workload's."""
+        """What is mounted, as a folder such as the kubelet makes, whose name the mount gets.
+        None: a claim of the workload's."""
         part = mount.pop("subPath", "all")
         mount["name"] = name = f"{pod.name}-{mount['name']}-{part}"
+        folder = self.folder / "volumes" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        group = pod.template["spec"]["securityContext"]["fsGroup"]
+        os.chown(folder, 0, group)
+        folder.chmod(0o2777)
         if volume is not None and "secret" in volume:
-            return {"name": name, "hostPath": {"path": str(self._files(pod, volume, name))}}
-        return {"name": name, "persistentVolumeClaim": {"claimName": name}}
+            self._write(volume["secret"], folder, group)
+        return {"name": name, "hostPath": {"path": str(folder), "type": "Directory"}}
 
-    def _files(self, pod: Pod, volume: Object, name: str) -> Path:
-        """The Secret, with the owner and mode that the kubelet gives its files."""
-        wanted = volume["secret"]
+    def _write(self, wanted: Object, folder: Path, group: int) -> None:
         kept = self.folder / "secrets" / wanted["secretName"].removeprefix("residual-")
         items = wanted.get("items") or [{"key": f.name, "path": f.name} for f in kept.iterdir()]
-        folder = self.folder / "mounted" / name
-        folder.mkdir(parents=True, exist_ok=True)
         for item in items:
             file = folder / item["path"]
             file.write_text((kept / item["key"]).read_text())
+            os.chown(file, 0, group)
             file.chmod(wanted["defaultMode"])
-            os.chown(file, 0, pod.template["spec"]["securityContext"]["fsGroup"])
-        return folder
 
 
 def _of(objects: list[Object], kind: str) -> list[Object]:

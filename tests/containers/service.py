@@ -13,6 +13,8 @@ from PIL import Image
 JOB = {"arch": "resnet20", "dataset": "digits", "epochs": 2}
 MODEL = "digits"
 LOOK_EVERY_S = 1.0
+TIMEOUT = httpx.Timeout(30, connect=1)
+"""A container that has just died lets nobody know: who connects waits."""
 
 
 @dataclass
@@ -24,13 +26,14 @@ class Service:
 
     def ready(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=20).is_success
+            return httpx.get(f"{self.url}/readyz", timeout=TIMEOUT).is_success
         except httpx.TransportError:
             return False
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
         headers = {"Authorization": f"Bearer {self.key}"}
-        return httpx.request(method, f"{self.url}{path}", json=body, headers=headers, timeout=30)
+        url = f"{self.url}{path}"
+        return httpx.request(method, url, json=body, headers=headers, timeout=TIMEOUT)
 
     def job(self, spec: object = JOB) -> str:
         """Sends one; its id."""
@@ -49,7 +52,7 @@ class Service:
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "image/png"}
         try:
             answer = httpx.post(
-                f"{self.url}/predict", content=picture.getvalue(), headers=headers, timeout=30
+                f"{self.url}/predict", content=picture.getvalue(), headers=headers, timeout=TIMEOUT
             )
         except httpx.TransportError:
             return False

@@ -24,6 +24,10 @@ def played(pods: Played) -> list[Object]:
     return [pods.as_podman_knows_it(pod) for pod in pods.pods]
 
 
+def folders(pod: Object) -> list[Path]:
+    return [Path(volume["hostPath"]["path"]) for volume in pod["spec"]["volumes"]]
+
+
 def test_all_of_a_workloads_pods(pods: Played) -> None:
     assert {pod.name.rpartition("-")[0] for pod in pods.pods} == set(IN_TURN)
     assert [pod.name for pod in pods.pods if pod.name.startswith("api")] == ["api-0", "api-1"]
@@ -44,15 +48,13 @@ def test_each_mount_has_a_volume_of_its_own(pods: Played) -> None:
         mounts = [mount["name"] for mount in container["volumeMounts"]]
         assert mounts == [volume["name"] for volume in pod["spec"]["volumes"]]
         assert len(set(mounts)) == len(mounts)
+        group = pod["spec"]["securityContext"]["fsGroup"]
+        assert {folder.stat().st_gid for folder in folders(pod)} == {group}
 
 
 def test_secrets_are_files_that_the_pods_group_reads(pods: Played) -> None:
     (database,) = (each for each in played(pods) if each["metadata"]["name"] == "database-0")
-    (folder,) = (
-        Path(volume["hostPath"]["path"])
-        for volume in database["spec"]["volumes"]
-        if "hostPath" in volume
-    )
+    (folder,) = (folder for folder in folders(database) if "secret" in folder.name)
     kept = {file.name: file.stat() for file in folder.iterdir()}
     assert kept.keys() == {"password", "url"}
     assert {stat.S_IMODE(each.st_mode) for each in kept.values()} == {0o440}
@@ -61,11 +63,7 @@ def test_secrets_are_files_that_the_pods_group_reads(pods: Played) -> None:
 
 def test_only_what_a_pod_needs_of_a_secret(pods: Played) -> None:
     (api,) = (each for each in played(pods) if each["metadata"]["name"] == "api-0")
-    seen = {
-        Path(volume["hostPath"]["path"]).name: sorted(os.listdir(volume["hostPath"]["path"]))
-        for volume in api["spec"]["volumes"]
-        if "hostPath" in volume
-    }
+    seen = {folder.name: sorted(os.listdir(folder)) for folder in folders(api)}
     assert seen["api-0-database-secret-all"] == ["url"]
     assert seen["api-0-storage-secret-all"] == ["credentials"]
 
