@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import psutil
 
+from service.local import ray_record
+from service.local.instance import Places
 from service.local.processes import mark_of, marked
 from tests.chaos.kinds import command_line, is_training
 from tests.chaos.stack import Stack
@@ -38,7 +40,7 @@ class Sample:
     groups: dict[str, Taken]
     """api, replicas, training, ray."""
     disk_mb: float
-    """Of the data directory, with logs."""
+    """Of database, store, data directory and Ray's own, with logs."""
 
 
 @dataclass
@@ -50,7 +52,8 @@ class Samples:
 
     def look(self, at_s: float) -> None:
         groups = {name: _sum(found) for name, found in self._groups().items()}
-        self.taken.append(Sample(at_s, groups, _disk_mb(self.stack.data_dir)))
+        disk_mb = sum(map(_disk_mb, self._folders()))
+        self.taken.append(Sample(at_s, groups, round(disk_mb, 1)))
 
     def of(self, group: str, *, after_s: float = 0.0) -> list[tuple[float, Taken]]:
         return [(each.at_s, each.groups[group]) for each in self.taken if each.at_s >= after_s]
@@ -70,6 +73,13 @@ class Samples:
             else:
                 groups["ray"].append(each)
         return groups
+
+    def _folders(self) -> Iterator[Path]:
+        yield self.stack.folder  # data directory and store
+        if self.stack.database:
+            yield self.stack.database.folder
+        if record := ray_record.load(Places(self.stack.data_dir)):
+            yield record.temp_dir
 
 
 @contextmanager
@@ -131,4 +141,4 @@ def _disk_mb(folder: Path) -> float:
         for name in names:
             with contextlib.suppress(OSError):
                 total += os.lstat(os.path.join(directory, name)).st_size
-    return round(total / 1e6, 1)
+    return total / 1e6

@@ -219,6 +219,7 @@ def _grown(samples: Samples) -> dict[str, float | None]:
     }
     later = [each for each in samples.taken if each.at_s >= SETTLES_S]
     third = len(later) // 3
+    found["more_disk_mb"] = round(later[-1].disk_mb - later[0].disk_mb, 1) if later else None
     for what in ("files", "threads", "processes"):
         totals = [
             sum(getattr(one, what) for group, one in each.groups.items() if group != "training")
