@@ -20,6 +20,8 @@ from unittest.mock import patch
 import httpx
 import psutil
 
+from service.local import ray_record
+from service.local.instance import Places
 from service.local.processes import end_marked, mark_of, marked
 from tests.chaos.kinds import Kind, is_of
 from tests.contract.seaweed import BUCKET, CREDENTIALS, SeaweedServer
@@ -186,6 +188,7 @@ class Stack:
         self.api.close()
         self.kill_api()
         end_marked(mark_of(self.data_dir))
+        ray_record.forget(Places(self.data_dir))
         if self.store is not None:
             self.store.kill()
         if self.database is not None:
