@@ -49,21 +49,15 @@ class Addresses:
 
     serve: Asked
     service: Asked
-    data_dir: Path
-    pid: int
-    """The service's."""
+    processes: tuple[psutil.Process, psutil.Process]
+    """The service, and the replica."""
     deployed_s: float
     """From the request to deploy until the first answer."""
 
     def memory(self) -> tuple[float, float]:
-        """MB of the service, and of its largest replica."""
-        replicas = [
-            process.memory_info().rss
-            for process in marked(mark_of(self.data_dir))
-            if "ServeReplica" in " ".join(process.cmdline())
-        ]
-        service = psutil.Process(self.pid).memory_info().rss
-        return service / 1e6, max(replicas, default=0) / 1e6
+        """MB of the service, and of the replica; 0 of one that has ended."""
+        service, replica = map(_megabytes, self.processes)
+        return service, replica
 
 
 def prepared(folder: Path, image: Path) -> Ours:
@@ -97,11 +91,27 @@ def serving(ours: Ours) -> Iterator[Addresses]:
                 f"{record.serve_address}{plan.predict_route('default', MODEL, 1)}", ours.image, kind
             ),
             Asked(f"{ready.url}/predict?model={MODEL}", ours.image, key | kind),
-            ours.data_dir,
-            ready.pid,
+            (psutil.Process(ready.pid), _replica(ours.data_dir)),
             took,
         )
         client.delete(f"/models/{MODEL}/deployment")  # the next round deploys again
+
+
+def _megabytes(process: psutil.Process) -> float:
+    try:
+        return float(process.memory_info().rss) / 1e6
+    except psutil.NoSuchProcess:
+        return 0.0
+
+
+def _replica(data_dir: Path) -> psutil.Process:
+    """Known by the title that Ray gives a process, which is another one now and then while it has much to do."""
+    found: list[psutil.Process] = []
+    while not found:
+        mine = marked(mark_of(data_dir))
+        found = [each for each in mine if "ServeReplica" in " ".join(each.cmdline())]
+    (replica,) = found
+    return replica
 
 
 def _deployed(client: Client, image: Path) -> float:

@@ -73,11 +73,16 @@ class Answering:
         """`Classified`, or a problem. It takes all that `POST /predict` takes."""
         try:
             return await self._answer(request)
-        except Refused as refused:
-            self._metrics.refusal(refused.kind.status)
-            return response(refused)
+        except Refused as error:
+            refused = error
+        except Full as error:
+            after = error.retry_after_s
+            refused = Refused(MODEL_UNAVAILABLE, str(error), retry_after_s=after)
+        self._metrics.refusal(refused.kind.status)
+        return response(refused)
 
     async def _answer(self, request: Request) -> Response:
+        """Raises Refused, Full."""
         asked = await self._read(request)
         worth = images_worth(asked.protocol) * len(self._classifier.members)
         try:
@@ -86,9 +91,6 @@ class Answering:
             )
         except BadImage as error:
             raise _bad_image(error, len(asked.images)) from error
-        except Full as error:
-            after = error.retry_after_s
-            raise Refused(MODEL_UNAVAILABLE, str(error), retry_after_s=after) from error
         except TooLate as error:
             raise Refused(MODEL_UNAVAILABLE, str(error), retry_after_s=1) from error
         began = time.monotonic()
@@ -97,10 +99,12 @@ class Answering:
         return Response(text, media_type="application/json")
 
     async def _read(self, request: Request) -> Asked:
-        """Raises Refused."""
+        """Raises Refused, Full."""
         question, deadline = reading.question(request, self._args), _deadline(request.headers)
         protocol = question.protocol or "center"
         self._check(protocol)
+        # Before the body, which crosses from one process to another: many that are refused cost less.
+        self._batcher.check(images_worth(protocol) * len(self._classifier.members))
         images = await reading.images(reading.bounded(request, self._args.max_bytes))
         most = INSIDE // images_worth(protocol)
         if len(images) > most:

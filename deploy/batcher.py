@@ -71,13 +71,17 @@ class Batcher(Generic[Item, Ready, Answer]):
         self._seconds_an_image = 0.0
         self._working: asyncio.Task[None] | None = None
 
+    def check(self, images: int) -> None:
+        """Raises Full when there is no room for so many."""
+        if self._inside and self._inside + images > self._limits.inside:
+            raise Full(max(1, math.ceil(self._inside * self._seconds_an_image)))
+
     async def ask(self, item: Item, *, images: int, deadline: float | None = None) -> Answer:
         """The answer to `item`, which has so many `images`; `deadline` is a time of the clock.
 
         A task that is cancelled is not computed. Raises Full, TooLate and what `prepare` and `compute` raise.
         """
-        if self._inside and self._inside + images > self._limits.inside:
-            raise Full(max(1, math.ceil(self._inside * self._seconds_an_image)))
+        self.check(images)
         self._inside += images
         try:
             began = self._clock()

@@ -209,6 +209,9 @@ def environment(places: Places, base: Mapping[str, str]) -> dict[str, str]:
             "RAY_USAGE_STATS_ENABLED": "0",
             # How old the figures of free CPUs may be, in seconds.
             "AUTOSCALER_UPDATE_INTERVAL_S": "1",
+            # Seconds. Under an overload Serve's proxy is late to say that it lives; Serve would end it, and
+            # with it whatever is inside, after three times ten of them.
+            "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "30",
             # To Ray, the node has the machine's address, whatever it is told.
             doors.ADDRESS: "127.0.0.1",
         }

@@ -12,7 +12,9 @@ from typing import Any
 import httpx
 import pytest
 import torch
+from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Message
 from torch import Tensor
 
 from deploy import answering
@@ -183,6 +185,23 @@ def test_more_than_fits_is_refused_at_once_and_the_others_are_answered(world: Wo
         world.may_compute.set()
         assert {each.status_code for each in await asyncio.gather(*held)} == {200}
         assert max(world.told.batches) <= answering.BATCH["cpu"]
+
+    run(body)
+
+
+async def never() -> Message:
+    pytest.fail("the body was read")
+
+
+def test_what_is_refused_for_want_of_room_is_not_read_first(world: World) -> None:
+    async def body() -> None:
+        world.may_compute.clear()
+        held = [asyncio.ensure_future(world.ask(png())) for _ in range(answering.INSIDE)]
+        await asyncio.sleep(0)
+        unread = Request(received(httpx.Request("POST", URL)).scope, never)
+        assert refusal(await world.answering.answer(unread))["status"] == 503
+        world.may_compute.set()
+        await asyncio.gather(*held)
 
     run(body)
 
