@@ -8,7 +8,7 @@ queued ──▶ starting ──▶ running ──▶ succeeded          pausing
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from service.errors import IllegalTransition
@@ -61,6 +61,11 @@ WORKING = frozenset({State.STARTING, State.RUNNING, State.PAUSING})
 """States whose time counts as the job's running."""
 HOLDING = WORKING | {State.CANCELLING}
 """States in which an attempt may hold resources of the cluster."""
+
+RESUMED_AFTER = timedelta(microseconds=1)
+"""A job is resumed later than all that came before. By the order of times it is known which attempts are of
+the time before; whoever moves a job may have looked at the clock before the state that it found was kept,
+or have a clock that is behind."""
 
 
 @dataclass(frozen=True)
@@ -152,9 +157,12 @@ class Job:
 
 
 def advance(job: Job, to: State, *, at: datetime, reason: Reason) -> Job:
-    """The job in its next state. Raises IllegalTransition for a step the table does not have."""
+    """The job in its next state, never at an earlier time than when it came into this one. Raises
+    IllegalTransition for a step the table does not have."""
     if to not in NEXT[job.state]:
         raise IllegalTransition(f"job {job.id} is {job.state}; it cannot become {to}")
+    is_resumed = job.state in RESUMABLE and to is State.QUEUED
+    at = max(at, job.changed_at + RESUMED_AFTER if is_resumed else job.changed_at)
     spent = (at - job.changed_at).total_seconds() if job.state in WORKING else 0.0
     moved = replace(
         job,
@@ -167,7 +175,7 @@ def advance(job: Job, to: State, *, at: datetime, reason: Reason) -> Job:
         not_before=job.not_before if to is State.QUEUED else None,
         ran_s=job.ran_s + max(0.0, spent),
     )
-    return _resumed(moved, job.state) if job.state in RESUMABLE and to is State.QUEUED else moved
+    return _resumed(moved, job.state) if is_resumed else moved
 
 
 def _resumed(job: Job, was: State) -> Job:

@@ -6,6 +6,7 @@ from sqlalchemy import event
 
 from service.cluster.cluster import Sighting
 from service.errors import Unavailable
+from service.jobs.control import More
 from service.lifecycle import Job, Result, State
 from service.reconcile.decide import CANCEL_GRACE_S
 from service.reconcile.leaving import LEAVES_WITHIN
@@ -54,6 +55,30 @@ def test_a_job_is_submitted_runs_and_succeeds(world: World) -> None:
         State.RUNNING,
         State.SUCCEEDED,
     ]
+
+
+@pytest.mark.parametrize("behind_s", [0.003, 5.0])
+def test_a_job_of_a_clock_that_is_ahead_has_one_attempt(world: World, behind_s: float) -> None:
+    """The reconciler looks at its own before it reads the line, and may be on another machine."""
+    job = world.submit()
+    world.clock.turn(-0.5 - behind_s)  # a tick turns it by half a second
+    world.tick(times=3)
+    assert (world.state(job), world.cluster.starts) == (State.STARTING, ["job-00001-1"])
+    times = [event.at for event in world.store.events(job.id)]
+    assert times == sorted(times)
+
+
+def test_a_job_that_is_resumed_by_a_clock_that_is_behind_has_no_attempt_yet(world: World) -> None:
+    job = world.run(world.submit())
+    world.train()
+    world.tick()
+    assert world.state(job) is State.SUCCEEDED
+    world.clock.turn(-60)
+    world.jobs.resume("default", job.id, More(epochs=60))
+    world.jobs.cancel("default", job.id)
+    assert [held.attempted for held in world.store.holding()] == [False]
+    world.tick()
+    assert world.state(job) is State.CANCELLED
 
 
 def test_an_evaluation_succeeds_with_what_it_came_to(world: World) -> None:
