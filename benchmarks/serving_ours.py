@@ -105,7 +105,7 @@ def _megabytes(process: psutil.Process) -> float:
 
 
 def _replica(data_dir: Path) -> psutil.Process:
-    """Known by the title that Ray gives a process, which it changes now and then while there is much to do."""
+    """Known by the title that Ray gives a process, and changes now and then while there is much to do."""
     found: list[psutil.Process] = []
     while not found:
         mine = marked(mark_of(data_dir))
