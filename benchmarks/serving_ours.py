@@ -49,6 +49,7 @@ class Addresses:
 
     serve: Asked
     service: Asked
+    data_dir: Path
     processes: tuple[psutil.Process, psutil.Process]
     """The service, and the replica."""
     deployed_s: float
@@ -91,6 +92,7 @@ def serving(ours: Ours) -> Iterator[Addresses]:
                 f"{record.serve_address}{plan.predict_route('default', MODEL, 1)}", ours.image, kind
             ),
             Asked(f"{ready.url}/predict?model={MODEL}", ours.image, key | kind),
+            ours.data_dir,
             (psutil.Process(ready.pid), _replica(ours.data_dir)),
             took,
         )
