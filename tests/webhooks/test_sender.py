@@ -162,7 +162,7 @@ def test_receivers_that_hang_take_turns_with_those_that_do_not(
         queued(sqlite, number, project="theirs")
     clock.turn(1)
     queued(sqlite, 4, at=clock.now)
-    ours = Sender(Outbox(sqlite), messenger(receiver, other, clock=clock, timeout_s=0.2), clock)
+    ours = Sender(Outbox(sqlite), messenger(receiver, other, clock=clock, timeout_s=1), clock)
     ours.tick()
     ours.tick()  # while they hang
     ours.wait()
