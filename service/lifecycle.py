@@ -173,7 +173,7 @@ def advance(job: Job, to: State, *, at: datetime, reason: Reason) -> Job:
         started_at=at if to is State.RUNNING and job.started_at is None else job.started_at,
         ended_at=at if to in TERMINAL else None,
         not_before=job.not_before if to is State.QUEUED else None,
-        ran_s=job.ran_s + max(0.0, spent),
+        ran_s=job.ran_s + spent,
     )
     return _resumed(moved, job.state) if is_resumed else moved
 
