@@ -14,11 +14,10 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize(("n", "jobs"), [(6, 2), pytest.param(10, 3, marks=pytest.mark.long)])
-def test_jobs_survive_kills_of_everything_around_them(tmp_path: Path, n: int, jobs: int) -> None:
+def test_jobs_survive_kills_of_everything_around_them(tmp_path: Path) -> None:
     result = kills.run(
-        tmp_path, n=n, seed=3, say=print, jobs=jobs, specs=("resnet8",), pause_s=(0.5, 5.0)
+        tmp_path, n=10, seed=3, say=print, jobs=3, specs=("resnet8",), pause_s=(0.5, 5.0)
     )
     assert result["violations"] == []
-    assert (result["kills"], result["idle_kills"]) == (n, 0)
-    assert int(str(result["jobs"])) >= jobs
+    assert (result["kills"], result["idle_kills"]) == (10, 0)
+    assert int(str(result["jobs"])) >= 3
